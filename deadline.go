@@ -1,0 +1,135 @@
+package firebreak
+
+import (
+	"context"
+	"errors"
+	"net"
+	"time"
+)
+
+// DefaultTimeout bounds the calls of a Stack that has no timeout policy.
+const DefaultTimeout = 30 * time.Second
+
+// A TimeoutError says that a timeout policy ended a call or an attempt. It
+// matches [context.DeadlineExceeded] with [errors.Is], and Timeout reports true.
+// A deadline of the caller's own is not a TimeoutError.
+type TimeoutError struct {
+	After time.Duration // the limit that was passed
+	Scope string        // "call" for the whole call, "attempt" for one attempt of it
+}
+
+// Error returns a line such as "timeout: attempt took over 2s".
+func (e *TimeoutError) Error() string { return "timeout: " + e.Scope + " took over " + e.After.String() }
+
+// Unwrap returns [context.DeadlineExceeded].
+func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
+
+// Timeout reports true, for net.Error and url.Error.
+func (e *TimeoutError) Timeout() bool { return true }
+
+// Temporary reports true, for net.Error.
+func (e *TimeoutError) Temporary() bool { return true }
+
+var _ net.Error = (*TimeoutError)(nil)
+
+// A limit is a deadline that is not in the context yet.
+type limit struct {
+	at  time.Time
+	err *TimeoutError // nil if there is no limit
+}
+
+// Until runs next under the deadline at. If the deadline ends the attempt, or the
+// use of its result, err is what it ends with. A deadline of the caller's that is
+// not later is left to do its work. Package timeout is made of it.
+//
+// The context given to next carries the deadline, with err as its cause. Only
+// inside a [Stack] that has another timeout further in, and no policy between
+// the two that could miss it, this one is merged into that.
+func Until(ctx context.Context, c Call, at time.Time, err *TimeoutError, next Handler) (any, error) {
+	if c.limit.err != nil && !at.Before(c.limit.at) {
+		at, err = c.limit.at, c.limit.err
+	}
+	if c.deferLimit {
+		c.limit = limit{at, err}
+		return next(ctx, c)
+	}
+	c.limit = limit{}
+	if callers, ok := ctx.Deadline(); ok && !at.Before(callers) {
+		return next(ctx, c)
+	}
+	return until(ctx, c, at, err, next)
+}
+
+func until(ctx context.Context, c Call, at time.Time, expired *TimeoutError, next Handler) (any, error) {
+	inner, cancel := context.WithDeadlineCause(ctx, at, expired)
+	returned := false
+	defer func() {
+		if !returned {
+			cancel()
+		}
+	}()
+	result, err := next(inner, c)
+	returned = true
+
+	p, pending := result.(Pending)
+	late := inner.Err() != nil && context.Cause(inner) == error(expired)
+	switch {
+	case late && pending && !p.Ended():
+		p.Discard() // it came too late to be read
+		result, pending, err = nil, false, expired
+	case late && err != nil && endsWithContext(err):
+		Discard(result)
+		result, pending, err = nil, false, expired
+	}
+	if pending {
+		coverResult(ctx, c, p, expired, cancel)
+		return result, err
+	}
+	cancel()
+	if err == error(expired) {
+		c.timedOut(ctx, expired)
+	}
+	return result, err
+}
+
+// coverResult keeps the deadline over p until that has ended. It is apart from
+// until so that only calls with such a result put their Call on the heap.
+func coverResult(ctx context.Context, c Call, p Pending, expired *TimeoutError, cancel context.CancelFunc) {
+	c = c.Detach()
+	p.OnDone(func(o Outcome) {
+		cancel()
+		if errors.Is(o.Err, expired) {
+			c.timedOut(ctx, expired)
+		}
+	})
+}
+
+// endsWithContext reports whether err is how code ends whose context is done,
+// rather than an answer that happened to come late.
+func endsWithContext(err error) bool {
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return true
+	}
+	t, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err)
+	return ok && t.Timeout()
+}
+
+// defaultTimeout is the outermost policy of a Stack that names no timeout.
+type defaultTimeout struct{ call TimeoutError }
+
+func newDefaultTimeout() *defaultTimeout {
+	return &defaultTimeout{
+		call: TimeoutError{After: DefaultTimeout, Scope: "call"},
+	}
+}
+
+func (t *defaultTimeout) Do(ctx context.Context, c Call, next Handler) (any, error) {
+	return Until(ctx, c, time.Now().Add(DefaultTimeout), &t.call, next)
+}
+
+func (t *defaultTimeout) Describe() Description {
+	return Description{Kind: KindTimeout, Text: "timeout " + DefaultTimeout.String() + " (default)", Timeout: DefaultTimeout}
+}

@@ -1,0 +1,262 @@
+package firebreak
+
+import (
+	"context"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/firebreak-go/firebreak/internal/ctxerr"
+)
+
+// A Stack is a fixed list of policies, outermost first, with a name under which
+// its calls show in telemetry. It is safe for concurrent use. A Stack is itself a
+// [Policy]: one may stand in another, for instance one per key in [Keyed].
+type Stack struct {
+	name     string
+	policies []Policy
+	descs    []Description
+	enter    Handler // the chain of the policies
+	outer    Handler // the same, bounded: what a call goes through that does not come from another Stack
+	tel      *telemetry
+	idle     state // what a Call is detached to
+}
+
+// New returns a Stack of policies, outermost first. Its name, the dependency's or
+// the server's, must be of low cardinality: it is an attribute of every metric.
+//
+// A Stack without a timeout gets one of [DefaultTimeout] around all others. The
+// order in which policies of a client make sense is: timeout of the whole call,
+// retry, breaker, bulkhead, timeout of each attempt.
+//
+// New panics with all problems, and the order that was meant, if a policy is nil
+// or stands in the Stack twice, if the order cannot be meant, or if a timeout
+// cannot take effect.
+func New(name string, policies ...Policy) *Stack {
+	if err := checkOrder(name, policies); err != nil {
+		panic(err)
+	}
+	return newStack(name, policies, nil, nil)
+}
+
+// WithProviders returns a Stack of the same policies, with their state, that
+// reports to tp and mp instead of the global providers. Either may be nil.
+func (s *Stack) WithProviders(tp trace.TracerProvider, mp metric.MeterProvider) *Stack {
+	return newStack(s.name, s.policies, tp, mp)
+}
+
+func newStack(name string, policies []Policy, tp trace.TracerProvider, mp metric.MeterProvider) *Stack {
+	s := &Stack{name: name, policies: slices.Clone(policies), descs: describeAll(policies)}
+	s.idle.stack = s
+	s.enter = chain(s.policies, s.descs)
+	s.outer = s.enter
+	if !hasTimeout(s.descs) {
+		policies, descs := s.bounded()
+		s.outer = chain(policies, descs)
+	}
+	s.tel = newTelemetry(s, tp, mp)
+	return s
+}
+
+// bounded returns the policies with the default timeout around them.
+func (s *Stack) bounded() ([]Policy, []Description) {
+	t := newDefaultTimeout()
+	return slices.Concat([]Policy{t}, s.policies), slices.Concat([]Description{t.Describe()}, s.descs)
+}
+
+// chain links the policies. It ends in the call's own terminal, so that no
+// closure has to be made for a call.
+func chain(policies []Policy, descs []Description) Handler {
+	next := Handler(func(ctx context.Context, c Call) (any, error) {
+		if c.terminal == nil {
+			panic("firebreak: a policy passed on a new Call instead of the one it was given")
+		}
+		return c.terminal(ctx, c)
+	})
+	for i := len(policies) - 1; i >= 0; i-- {
+		p, inner, deferLimit := policies[i], next, mergesInto(descs, i)
+		next = func(ctx context.Context, c Call) (any, error) {
+			c.deferLimit = deferLimit
+			return p.Do(ctx, c, inner)
+		}
+	}
+	return next
+}
+
+// mergesInto reports whether the timeout at i may leave its deadline to one
+// further in: all policies between heed [Call.Deadline].
+func mergesInto(descs []Description, i int) bool {
+	if descs[i].Kind != KindTimeout || descs[i].Timeout == 0 {
+		return false
+	}
+	for _, d := range descs[i+1:] {
+		if d.Kind == KindTimeout && d.Timeout > 0 {
+			return true
+		}
+		if !d.heedsDeadline() {
+			return false
+		}
+	}
+	return false
+}
+
+// Name returns the name of the Stack.
+func (s *Stack) Name() string { return s.name }
+
+// String returns the pipeline as it takes effect, outermost first, as in
+// "payments: timeout 10s → retry 3 attempts → breaker → bulkhead 64 → timeout 2s".
+func (s *Stack) String() string {
+	descs := s.descs
+	if !hasTimeout(descs) {
+		_, descs = s.bounded()
+	}
+	return s.name + ": " + pipeline(descs)
+}
+
+// Describe implements [Describer].
+func (s *Stack) Describe() Description {
+	return Description{Kind: KindGroup, Text: "(" + pipeline(s.descs) + ")", Inner: s.descs}
+}
+
+// Report calls yield with the state of each policy that has one.
+func (s *Stack) Report(yield func(Status)) {
+	for _, p := range s.policies {
+		if r, ok := p.(Reporter); ok {
+			r.Report(yield)
+		}
+	}
+}
+
+// Evictable implements [Evicter]: it reports whether all policies of s are.
+func (s *Stack) Evictable() bool {
+	for _, p := range s.policies {
+		if e, ok := p.(Evicter); ok && !e.Evictable() {
+			return false
+		}
+	}
+	return true
+}
+
+// state is what there is once per call.
+type state struct {
+	stack    *Stack
+	op       string
+	next     Handler // the adapter's
+	attempts atomic.Int32
+	start    time.Time   // zero if nothing measures
+	span     trace.Span  // of the operation; nil if not recording
+}
+
+// Do makes a call: it runs next, once per attempt, through the policies. It is
+// what transport adapters call; most others use the function [Do]. If c comes
+// from another Stack, s takes part in that call.
+func (s *Stack) Do(ctx context.Context, c Call, next Handler) (any, error) {
+	if c.terminal != nil {
+		return s.within(ctx, c, next)
+	}
+	return s.start(ctx, c, next, new(state))
+}
+
+// within runs s as a policy of another Stack.
+func (s *Stack) within(ctx context.Context, c Call, next Handler) (any, error) {
+	outer := c.terminal
+	c.terminal = func(ctx context.Context, c Call) (any, error) {
+		c.terminal = outer
+		return next(ctx, c)
+	}
+	return s.enter(ctx, c)
+}
+
+func (s *Stack) start(ctx context.Context, c Call, next Handler, st *state) (any, error) {
+	st.stack, st.op, st.next = s, c.Op, next
+	c.state, c.terminal = st, attempt
+	ctx = s.tel.startCall(ctx, c)
+	returned := false
+	defer func() {
+		if !returned {
+			s.tel.endCall(ctx, st, Outcome{Class: Failure, Err: ErrNoReturn})
+		}
+	}()
+	var result any
+	err := c.Err(ctx) // nothing is sent and nothing taken for a caller who has left
+	if err == nil {
+		result, err = s.outer(ctx, c)
+	}
+	if p, ok := result.(Pending); ok {
+		returned = true
+		p.OnDone(func(o Outcome) { s.tel.endCall(ctx, st, o) })
+		return result, err
+	}
+	o := c.Outcome(err)
+	returned = true
+	s.tel.endCall(ctx, st, o)
+	return result, err
+}
+
+// attempt is the end of each chain: one attempt.
+func attempt(ctx context.Context, c Call) (any, error) {
+	if ctx.Err() != nil {
+		return nil, ctxerr.Of(ctx)
+	}
+	st := c.state
+	st.attempts.Add(1)
+	if st.start.IsZero() {
+		return st.next(ctx, c)
+	}
+	begin := time.Now()
+	result, err := st.next(ctx, c)
+	st.stack.tel.attempted(ctx, time.Since(begin), Classify(err))
+	return result, err
+}
+
+// Do makes a call of a function: it runs fn, once per attempt, through the
+// policies of s. op is a name of low cardinality for what fn does.
+//
+// A call is repeated only if that is safe: say so with the option [Idempotent],
+// as in
+//
+//	user, err := firebreak.Do(ctx, stack, "lookup", fetchUser, firebreak.Idempotent)
+//
+// or return an [*AttemptError] that says more. An option may set any field of the
+// Call but Request. fn must heed its context: it is never cut off, and a value
+// that it returns late, without an error, is returned all the same.
+func Do[T any](ctx context.Context, s *Stack, op string, fn func(context.Context) (T, error), options ...func(*Call)) (T, error) {
+	f := &function[T]{fn: fn}
+	c := Call{Op: op}
+	if len(options) > 0 {
+		c = configured(c, options)
+	}
+	c.Request = f
+	result, err := s.start(ctx, c, callFunction, &f.state)
+	if e, ok := err.(*AttemptError); ok {
+		err = e.Err
+	}
+	value, _ := result.(T)
+	return value, err
+}
+
+// configured is apart from Do so that only calls with options put their Call on
+// the heap.
+func configured(c Call, options []func(*Call)) Call {
+	for _, option := range options {
+		option(&c)
+	}
+	return c
+}
+
+// function is a call of Do: in one piece with the state of the call.
+type function[T any] struct {
+	state state
+	fn    func(context.Context) (T, error)
+}
+
+func (f *function[T]) call(ctx context.Context) (any, error) { return f.fn(ctx) }
+
+func callFunction(ctx context.Context, c Call) (any, error) {
+	return c.Request.(interface {
+		call(context.Context) (any, error)
+	}).call(ctx)
+}
