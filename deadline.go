@@ -19,7 +19,9 @@ type TimeoutError struct {
 }
 
 // Error returns a line such as "timeout: attempt took over 2s".
-func (e *TimeoutError) Error() string { return "timeout: " + e.Scope + " took over " + e.After.String() }
+func (e *TimeoutError) Error() string {
+	return "timeout: " + e.Scope + " took over " + e.After.String()
+}
 
 // Unwrap returns [context.DeadlineExceeded].
 func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
@@ -79,27 +81,29 @@ func until(ctx context.Context, c Call, at time.Time, expired *TimeoutError, nex
 		result, pending, err = nil, false, expired
 	case late && err != nil && endsWithContext(err):
 		Discard(result)
-		result, pending, err = nil, false, expired
+		result, pending = nil, false
+		if !errors.Is(err, expired) { // what a transport noted on it stays
+			err = expired
+		}
 	}
 	if pending {
-		coverResult(ctx, c, p, expired, cancel)
+		coverResult(ctx, c.Origin(), p, expired, cancel)
 		return result, err
 	}
 	cancel()
-	if err == error(expired) {
-		c.timedOut(ctx, expired)
+	if errors.Is(err, expired) {
+		c.Origin().timedOut(ctx, expired)
 	}
 	return result, err
 }
 
 // coverResult keeps the deadline over p until that has ended. It is apart from
-// until so that only calls with such a result put their Call on the heap.
-func coverResult(ctx context.Context, c Call, p Pending, expired *TimeoutError, cancel context.CancelFunc) {
-	c = c.Detach()
+// until so that only calls with such a result pay for the closure.
+func coverResult(ctx context.Context, from Origin, p Pending, expired *TimeoutError, cancel context.CancelFunc) {
 	p.OnDone(func(o Outcome) {
 		cancel()
 		if errors.Is(o.Err, expired) {
-			c.timedOut(ctx, expired)
+			from.timedOut(ctx, expired)
 		}
 	})
 }

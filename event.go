@@ -70,14 +70,18 @@ type Event struct {
 // Emit makes a decision of a policy visible: to subscribers, in the trace and in
 // the metrics. Time, Stack, Op, Target and, where it is 0, Attempt are filled in.
 // It never blocks.
-func (c Call) Emit(ctx context.Context, e Event) {
+func (c Call) Emit(ctx context.Context, e Event) { c.Origin().Emit(ctx, e) }
+
+// Emit does what [Call.Emit] does.
+func (o Origin) Emit(ctx context.Context, e Event) {
 	e.Time = time.Now()
-	e.Stack, e.Op, e.Target = c.Stack(), c.Op, c.Target
+	e.Op, e.Target = o.op, o.target
 	if e.Attempt == 0 {
-		e.Attempt = c.Attempt
+		e.Attempt = o.attempt
 	}
-	if c.state != nil {
-		c.state.stack.tel.emitted(ctx, e)
+	if o.root != nil {
+		e.Stack = o.root.stack.name
+		o.root.tel.emitted(ctx, e)
 	}
 	if list := subscribers.Load(); list != nil {
 		for _, s := range *list {
@@ -97,8 +101,8 @@ func (c Call) Reject(ctx context.Context, rejection *RejectedError) error {
 	return rejection
 }
 
-func (c Call) timedOut(ctx context.Context, err *TimeoutError) {
-	c.Emit(ctx, Event{Kind: EventTimeout, Policy: "timeout", Reason: err.Scope, Duration: err.After})
+func (o Origin) timedOut(ctx context.Context, err *TimeoutError) {
+	o.Emit(ctx, Event{Kind: EventTimeout, Policy: "timeout", Reason: err.Scope, Duration: err.After})
 }
 
 // subscribers is nil while there are none, and copied on each change.

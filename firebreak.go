@@ -117,17 +117,24 @@ func (c Call) Stack() string {
 	if c.state == nil {
 		return ""
 	}
-	return c.state.stack.name
+	return c.state.root.stack.name
 }
 
-// Detach returns c without what belongs to one call: the request, its deadline
-// and its callbacks. It may be kept, to [Call.Emit] what happens between calls.
-func (c Call) Detach() Call {
-	kept := Call{Op: c.Op, Target: c.Target, Attempt: c.Attempt}
+// An Origin is where a call comes from. It can be kept, to [Origin.Emit] what
+// happens when the call is over, or between calls.
+type Origin struct {
+	op, target string
+	attempt    int
+	root       *root // nil outside of a Stack
+}
+
+// Origin returns where c comes from.
+func (c Call) Origin() Origin {
+	o := Origin{op: c.Op, target: c.Target, attempt: c.Attempt}
 	if c.state != nil {
-		kept.state = &c.state.stack.idle
+		o.root = c.state.root
 	}
-	return kept
+	return o
 }
 
 // Deadline returns the time by which the call must have ended: the earlier of
@@ -177,7 +184,7 @@ func (c Call) Wait(ctx context.Context, d time.Duration, ready <-chan struct{}) 
 	}
 	err = c.Err(ctx)
 	if expired, ok := err.(*TimeoutError); ok && expired == c.limit.err {
-		c.timedOut(ctx, expired)
+		c.Origin().timedOut(ctx, expired)
 	}
 	return false, err
 }

@@ -28,6 +28,7 @@ type KeyedPolicy struct {
 	newPolicy func(key string) Policy
 	maxKeys   int
 	overflow  *entry
+	start     time.Time
 
 	mu      sync.Mutex // guards the fields below
 	entries map[string]*entry
@@ -38,8 +39,8 @@ type KeyedPolicy struct {
 type entry struct {
 	key        string
 	policy     Policy
-	inUse      int // calls whose results have not ended
-	usedAt     time.Time
+	inUse      int           // calls whose results have not ended
+	usedAt     time.Duration // since the start of the KeyedPolicy
 	prev, next *entry
 }
 
@@ -70,7 +71,7 @@ func Keyed(key func(Call) string, newPolicy func(key string) Policy, options ...
 	if key == nil || newPolicy == nil {
 		panic("firebreak.Keyed: key or newPolicy is nil, want functions")
 	}
-	k := &KeyedPolicy{key: key, newPolicy: newPolicy, maxKeys: DefaultMaxKeys, entries: make(map[string]*entry)}
+	k := &KeyedPolicy{key: key, newPolicy: newPolicy, maxKeys: DefaultMaxKeys, entries: make(map[string]*entry), start: time.Now()}
 	for _, option := range options {
 		option(k)
 	}
@@ -154,21 +155,21 @@ func (k *KeyedPolicy) release(e *entry) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	e.inUse--
-	e.usedAt = time.Now()
+	e.usedAt = time.Since(k.start)
 }
 
 // hasRoom makes room for one more key if it can, and drops what has been idle for
 // long. It looks at a few keys only, so that a call costs the same however many
 // there are; those it looked at in vain come last next time. It needs k.mu.
 func (k *KeyedPolicy) hasRoom() bool {
-	now := time.Now()
+	now := time.Since(k.start)
 	for range scanLimit {
 		oldest := k.lru.prev
 		if oldest == &k.lru {
 			break
 		}
 		full := len(k.entries) >= k.maxKeys
-		idle := now.Sub(oldest.usedAt) >= idleAfter
+		idle := now-oldest.usedAt >= idleAfter
 		if !full && !idle {
 			return true
 		}

@@ -93,21 +93,6 @@ func hasTimeout(descs []Description) bool {
 	return slices.ContainsFunc(flatten(descs), func(d Description) bool { return d.Kind == KindTimeout })
 }
 
-// unboundedReason returns why calls through descs have no deadline, or "".
-func unboundedReason(descs []Description) string {
-	reason := ""
-	for _, d := range flatten(descs) {
-		switch {
-		case d.Kind != KindTimeout:
-		case d.Timeout > 0:
-			return ""
-		default:
-			reason = d.Reason
-		}
-	}
-	return reason
-}
-
 // checkOrder returns what is wrong with the policies of a Stack, all at once.
 func checkOrder(name string, policies []Policy) error {
 	var problems []error

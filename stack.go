@@ -2,7 +2,7 @@ package firebreak
 
 import (
 	"context"
-	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,13 +16,39 @@ import (
 // its calls show in telemetry. It is safe for concurrent use. A Stack is itself a
 // [Policy]: one may stand in another, for instance one per key in [Keyed].
 type Stack struct {
-	name     string
-	policies []Policy
-	descs    []Description
-	enter    Handler // the chain of the policies
-	outer    Handler // the same, bounded: what a call goes through that does not come from another Stack
-	tel      *telemetry
-	idle     state // what a Call is detached to
+	name      string
+	layers    []layer
+	enter     Handler    // the first layer
+	providers *providers // nil for the global ones
+
+	once sync.Once
+	root *root // made by the first call
+}
+
+// layer is a policy in its place.
+type layer struct {
+	policy     Policy
+	next       Handler
+	deferLimit bool // a timeout that may leave its deadline to one further in
+}
+
+func (l *layer) do(ctx context.Context, c Call) (any, error) {
+	c.deferLimit = l.deferLimit
+	return l.policy.Do(ctx, c, l.next)
+}
+
+// providers are a Stack's own.
+type providers struct {
+	tracer trace.TracerProvider
+	meter  metric.MeterProvider
+}
+
+// root is what a Stack has that calls enter from outside, and not only from
+// another Stack: few of those that stand in a [Keyed] do.
+type root struct {
+	stack *Stack
+	enter Handler // the chain, with the default timeout around it if there is none
+	tel   *telemetry
 }
 
 // New returns a Stack of policies, outermost first. Its name, the dependency's or
@@ -39,51 +65,68 @@ func New(name string, policies ...Policy) *Stack {
 	if err := checkOrder(name, policies); err != nil {
 		panic(err)
 	}
-	return newStack(name, policies, nil, nil)
+	return newStack(name, policies, nil)
 }
 
 // WithProviders returns a Stack of the same policies, with their state, that
 // reports to tp and mp instead of the global providers. Either may be nil.
 func (s *Stack) WithProviders(tp trace.TracerProvider, mp metric.MeterProvider) *Stack {
-	return newStack(s.name, s.policies, tp, mp)
+	return newStack(s.name, s.policies(), &providers{tracer: tp, meter: mp})
 }
 
-func newStack(name string, policies []Policy, tp trace.TracerProvider, mp metric.MeterProvider) *Stack {
-	s := &Stack{name: name, policies: slices.Clone(policies), descs: describeAll(policies)}
-	s.idle.stack = s
-	s.enter = chain(s.policies, s.descs)
-	s.outer = s.enter
-	if !hasTimeout(s.descs) {
-		policies, descs := s.bounded()
-		s.outer = chain(policies, descs)
+func newStack(name string, policies []Policy, own *providers) *Stack {
+	layers, enter := chain(policies)
+	return &Stack{name: name, layers: layers, enter: enter, providers: own}
+}
+
+func (s *Stack) policies() []Policy {
+	policies := make([]Policy, len(s.layers))
+	for i := range s.layers {
+		policies[i] = s.layers[i].policy
 	}
-	s.tel = newTelemetry(s, tp, mp)
-	return s
+	return policies
 }
 
-// bounded returns the policies with the default timeout around them.
-func (s *Stack) bounded() ([]Policy, []Description) {
-	t := newDefaultTimeout()
-	return slices.Concat([]Policy{t}, s.policies), slices.Concat([]Description{t.Describe()}, s.descs)
+func (s *Stack) asRoot() *root {
+	s.once.Do(func() {
+		own := s.providers
+		if own == nil {
+			own = new(providers)
+		}
+		_, enter := chain(s.bounded())
+		s.root = &root{stack: s, enter: enter, tel: newTelemetry(s, own.tracer, own.meter)}
+	})
+	return s.root
+}
+
+// bounded returns the policies, with the default timeout around them if none of
+// them is a timeout.
+func (s *Stack) bounded() []Policy {
+	policies := s.policies()
+	if hasTimeout(describeAll(policies)) {
+		return policies
+	}
+	return append([]Policy{newDefaultTimeout()}, policies...)
 }
 
 // chain links the policies. It ends in the call's own terminal, so that no
 // closure has to be made for a call.
-func chain(policies []Policy, descs []Description) Handler {
-	next := Handler(func(ctx context.Context, c Call) (any, error) {
-		if c.terminal == nil {
-			panic("firebreak: a policy passed on a new Call instead of the one it was given")
-		}
-		return c.terminal(ctx, c)
-	})
+func chain(policies []Policy) (layers []layer, enter Handler) {
+	descs := describeAll(policies)
+	layers = make([]layer, len(policies))
+	enter = end
 	for i := len(policies) - 1; i >= 0; i-- {
-		p, inner, deferLimit := policies[i], next, mergesInto(descs, i)
-		next = func(ctx context.Context, c Call) (any, error) {
-			c.deferLimit = deferLimit
-			return p.Do(ctx, c, inner)
-		}
+		layers[i] = layer{policy: policies[i], next: enter, deferLimit: mergesInto(descs, i)}
+		enter = layers[i].do
 	}
-	return next
+	return layers, enter
+}
+
+func end(ctx context.Context, c Call) (any, error) {
+	if c.terminal == nil {
+		panic("firebreak: a policy passed on a new Call instead of the one it was given")
+	}
+	return c.terminal(ctx, c)
 }
 
 // mergesInto reports whether the timeout at i may leave its deadline to one
@@ -109,22 +152,19 @@ func (s *Stack) Name() string { return s.name }
 // String returns the pipeline as it takes effect, outermost first, as in
 // "payments: timeout 10s → retry 3 attempts → breaker → bulkhead 64 → timeout 2s".
 func (s *Stack) String() string {
-	descs := s.descs
-	if !hasTimeout(descs) {
-		_, descs = s.bounded()
-	}
-	return s.name + ": " + pipeline(descs)
+	return s.name + ": " + pipeline(describeAll(s.bounded()))
 }
 
 // Describe implements [Describer].
 func (s *Stack) Describe() Description {
-	return Description{Kind: KindGroup, Text: "(" + pipeline(s.descs) + ")", Inner: s.descs}
+	inner := describeAll(s.policies())
+	return Description{Kind: KindGroup, Text: "(" + pipeline(inner) + ")", Inner: inner}
 }
 
 // Report calls yield with the state of each policy that has one.
 func (s *Stack) Report(yield func(Status)) {
-	for _, p := range s.policies {
-		if r, ok := p.(Reporter); ok {
+	for i := range s.layers {
+		if r, ok := s.layers[i].policy.(Reporter); ok {
 			r.Report(yield)
 		}
 	}
@@ -132,8 +172,8 @@ func (s *Stack) Report(yield func(Status)) {
 
 // Evictable implements [Evicter]: it reports whether all policies of s are.
 func (s *Stack) Evictable() bool {
-	for _, p := range s.policies {
-		if e, ok := p.(Evicter); ok && !e.Evictable() {
+	for i := range s.layers {
+		if e, ok := s.layers[i].policy.(Evicter); ok && !e.Evictable() {
 			return false
 		}
 	}
@@ -142,12 +182,12 @@ func (s *Stack) Evictable() bool {
 
 // state is what there is once per call.
 type state struct {
-	stack    *Stack
+	root     *root
 	op       string
 	next     Handler // the adapter's
 	attempts atomic.Int32
-	start    time.Time   // zero if nothing measures
-	span     trace.Span  // of the operation; nil if not recording
+	start    time.Time  // zero if nothing measures
+	span     trace.Span // of the operation; nil if not recording
 }
 
 // Do makes a call: it runs next, once per attempt, through the policies. It is
@@ -171,28 +211,29 @@ func (s *Stack) within(ctx context.Context, c Call, next Handler) (any, error) {
 }
 
 func (s *Stack) start(ctx context.Context, c Call, next Handler, st *state) (any, error) {
-	st.stack, st.op, st.next = s, c.Op, next
+	r := s.asRoot()
+	st.root, st.op, st.next = r, c.Op, next
 	c.state, c.terminal = st, attempt
-	ctx = s.tel.startCall(ctx, c)
+	ctx = r.tel.startCall(ctx, c)
 	returned := false
 	defer func() {
 		if !returned {
-			s.tel.endCall(ctx, st, Outcome{Class: Failure, Err: ErrNoReturn})
+			r.tel.endCall(ctx, st, Outcome{Class: Failure, Err: ErrNoReturn})
 		}
 	}()
 	var result any
 	err := c.Err(ctx) // nothing is sent and nothing taken for a caller who has left
 	if err == nil {
-		result, err = s.outer(ctx, c)
+		result, err = r.enter(ctx, c)
 	}
 	if p, ok := result.(Pending); ok {
 		returned = true
-		p.OnDone(func(o Outcome) { s.tel.endCall(ctx, st, o) })
+		p.OnDone(func(o Outcome) { r.tel.endCall(ctx, st, o) })
 		return result, err
 	}
 	o := c.Outcome(err)
 	returned = true
-	s.tel.endCall(ctx, st, o)
+	r.tel.endCall(ctx, st, o)
 	return result, err
 }
 
@@ -208,7 +249,7 @@ func attempt(ctx context.Context, c Call) (any, error) {
 	}
 	begin := time.Now()
 	result, err := st.next(ctx, c)
-	st.stack.tel.attempted(ctx, time.Since(begin), Classify(err))
+	st.root.tel.attempted(ctx, time.Since(begin), Classify(err))
 	return result, err
 }
 

@@ -42,10 +42,13 @@ type cachedTracer struct {
 }
 
 func newTelemetry(s *Stack, tp trace.TracerProvider, mp metric.MeterProvider) *telemetry {
-	t := &telemetry{spanName: "firebreak " + s.name, provider: tp, bound: DefaultTimeout, source: "default"}
-	for _, d := range flatten(s.descs) {
+	t := &telemetry{spanName: "firebreak " + s.name, provider: tp, source: "policy"}
+	if !hasTimeout(describeAll(s.policies())) {
+		t.source = "default"
+	}
+	for _, d := range flatten(describeAll(s.bounded())) {
 		if d.Kind == KindTimeout {
-			t.bound, t.source, t.reason = d.Timeout, "policy", d.Reason
+			t.bound, t.reason = d.Timeout, d.Reason
 			break
 		}
 	}
@@ -59,7 +62,7 @@ func (c Call) Tracer(ctx context.Context) trace.Tracer {
 	if c.state == nil {
 		return nil
 	}
-	return c.state.stack.tel.tracer(ctx)
+	return c.state.root.tel.tracer(ctx)
 }
 
 func (t *telemetry) tracer(ctx context.Context) trace.Tracer {
@@ -117,7 +120,7 @@ func (t *telemetry) startCall(ctx context.Context, c Call) context.Context {
 		source = "none"
 	}
 	attrs := []attribute.KeyValue{
-		attribute.String("firebreak.stack", c.state.stack.name),
+		attribute.String("firebreak.stack", c.state.root.stack.name),
 		attribute.String("firebreak.op", c.Op),
 		attribute.String("firebreak.deadline.source", source),
 	}

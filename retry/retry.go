@@ -1,0 +1,245 @@
+// Package retry makes a call again that failed: a few times, after waits that
+// grow and are random, and only as long as a budget lasts.
+//
+// What is repeated: calls that are idempotent, and calls that provably never
+// left. What is not: rejections of firebreak's own policies, and what comes out
+// the same each time. No wait is begun that cannot end within the deadline: the
+// call then ends with what it has, at once.
+package retry
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"github.com/firebreak-go/firebreak"
+)
+
+// Defaults of Config.
+const (
+	DefaultMaxAttempts        = 3
+	DefaultBaseDelay          = 50 * time.Millisecond
+	DefaultThrottledBaseDelay = time.Second
+	DefaultMaxDelay           = 5 * time.Second
+	DefaultMaxRetryAfter      = 60 * time.Second
+)
+
+// Config configures a Retry. Its zero value is right for most dependencies.
+type Config struct {
+	// MaxAttempts is how often a call is made at the most, the first time
+	// included: 1 is no retry. The default is 3; more rarely helps, as the budget
+	// is the bound that counts.
+	MaxAttempts int
+
+	// BaseDelay is the longest wait before the first retry of a failure. It
+	// doubles with each retry; the wait is random between 0 and that (full
+	// jitter). The default is 50ms.
+	BaseDelay time.Duration
+
+	// ThrottledBaseDelay is BaseDelay for a dependency that said that it is
+	// overloaded. The default is 1s.
+	ThrottledBaseDelay time.Duration
+
+	// MaxDelay caps the waits, and is at least as long as both base delays. The
+	// default is 5s.
+	MaxDelay time.Duration
+
+	// MaxRetryAfter is the longest wait that a server may ask for. A server that
+	// asks for more is not asked again: the call ends with its answer. The default
+	// is 60s. What the server asks for is waited in full, and the random wait on top.
+	MaxRetryAfter time.Duration
+
+	// NewBackOff, if not nil, returns the waits of one call in place of those
+	// above; it must return a new one each time. A wait below 0, such as
+	// [backoff.Stop], ends the call with what it has.
+	NewBackOff func() backoff.BackOff
+
+	// Budget bounds the retries of all calls together. The default is one of the
+	// policy's own, with the defaults of [BudgetConfig].
+	Budget *Budget
+
+	// RetryNested allows retries also for a call that is made for a call that is
+	// itself a retry. The default is not to: each layer of three attempts would
+	// triple the traffic of the one above.
+	RetryNested bool
+}
+
+// Validate returns all that is wrong with cfg, or nil.
+func (cfg Config) Validate() error {
+	var problems []error
+	if cfg.MaxAttempts < 0 {
+		problems = append(problems, fmt.Errorf("MaxAttempts is %d, want 1 or more, or 0 for %d", cfg.MaxAttempts, DefaultMaxAttempts))
+	}
+	full := cfg.withDefaults()
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{
+		{"BaseDelay", full.BaseDelay}, {"ThrottledBaseDelay", full.ThrottledBaseDelay},
+		{"MaxDelay", full.MaxDelay}, {"MaxRetryAfter", full.MaxRetryAfter},
+	} {
+		if d.value < 0 {
+			problems = append(problems, fmt.Errorf("%s is %v, want more than 0, or 0 for the default", d.field, d.value))
+		}
+	}
+	if longest := max(full.BaseDelay, full.ThrottledBaseDelay); full.MaxDelay >= 0 && full.MaxDelay < longest {
+		problems = append(problems, fmt.Errorf("MaxDelay is %v, want at least the longest base delay, %v", full.MaxDelay, longest))
+	}
+	if cfg.NewBackOff != nil && (cfg.BaseDelay != 0 || cfg.ThrottledBaseDelay != 0 || cfg.MaxDelay != 0) {
+		problems = append(problems, errors.New("NewBackOff is set together with BaseDelay, ThrottledBaseDelay or MaxDelay, want one or the other"))
+	}
+	return errors.Join(problems...)
+}
+
+func (cfg Config) withDefaults() Config {
+	cfg.MaxAttempts = orDefault(cfg.MaxAttempts, DefaultMaxAttempts)
+	cfg.BaseDelay = orDefault(cfg.BaseDelay, DefaultBaseDelay)
+	cfg.ThrottledBaseDelay = orDefault(cfg.ThrottledBaseDelay, DefaultThrottledBaseDelay)
+	cfg.MaxDelay = orDefault(cfg.MaxDelay, DefaultMaxDelay)
+	cfg.MaxRetryAfter = orDefault(cfg.MaxRetryAfter, DefaultMaxRetryAfter)
+	return cfg
+}
+
+// A Retry is a policy that makes failed calls again. It is safe for concurrent
+// use.
+type Retry struct {
+	cfg    Config
+	budget *Budget
+}
+
+// New returns a Retry. It panics if cfg is not valid.
+func New(cfg Config) *Retry {
+	if err := cfg.Validate(); err != nil {
+		panic(fmt.Errorf("retry.New: %w", err))
+	}
+	r := &Retry{cfg: cfg.withDefaults(), budget: cfg.Budget}
+	if r.budget == nil {
+		r.budget = NewBudget(BudgetConfig{})
+	}
+	return r
+}
+
+// Do runs next until it succeeds, or until another attempt is not allowed or
+// would not help. It returns the last result and error as they are.
+func (r *Retry) Do(ctx context.Context, c firebreak.Call, next firebreak.Handler) (any, error) {
+	allowed := r.cfg.RetryNested || !suppressed(ctx)
+	var waits waits
+	for n := 1; ; n++ {
+		c.Attempt = n
+		result, err := next(ctx, c)
+		if err == nil {
+			if n == 1 {
+				r.budget.deposit()
+			}
+			return result, nil
+		}
+		o := outcome(c, result, err)
+		if n == 1 && o.Class != firebreak.Ignored {
+			r.budget.deposit()
+		}
+		if !allowed || n >= r.cfg.MaxAttempts || !repeatable(c, o) || c.Err(ctx) != nil {
+			return result, err
+		}
+		wait, ok := waits.next(&r.cfg, o)
+		if !ok || !fits(ctx, c, wait) || !rewind(c) || !r.pay(ctx, c, o) {
+			return result, err
+		}
+		firebreak.Discard(result)
+		if err := pause(ctx, c, wait, o); err != nil {
+			return nil, err
+		}
+		if n == 1 {
+			ctx = Suppress(ctx)
+		}
+	}
+}
+
+// outcome classifies the end of an attempt. A classifier that panics must not
+// leave the result behind.
+func outcome(c firebreak.Call, result any, err error) firebreak.Outcome {
+	classified := false
+	defer func() {
+		if !classified {
+			firebreak.Discard(result)
+		}
+	}()
+	o := c.Outcome(err)
+	classified = true
+	return o
+}
+
+// repeatable reports whether making the call again is safe and may help.
+func repeatable(c firebreak.Call, o firebreak.Outcome) bool {
+	if e, ok := errors.AsType[*firebreak.AttemptError](o.Err); ok {
+		switch e.Repeat {
+		case firebreak.RepeatNever:
+			return false
+		case firebreak.RepeatAlways:
+			return true
+		case firebreak.RepeatByClass:
+		}
+	}
+	return c.Idempotent && (o.Class == firebreak.Failure || o.Class == firebreak.Overload)
+}
+
+// fits reports whether an attempt after wait would still begin in time.
+func fits(ctx context.Context, c firebreak.Call, wait time.Duration) bool {
+	deadline, ok := c.Deadline(ctx)
+	return !ok || wait < time.Until(deadline)
+}
+
+// rewind has the request prepared, before the result at hand is given up.
+func rewind(c firebreak.Call) bool {
+	rw, ok := c.Request.(firebreak.Rewinder)
+	return !ok || rw.Rewind() == nil
+}
+
+// pay takes the retry from the budget.
+func (r *Retry) pay(ctx context.Context, c firebreak.Call, o firebreak.Outcome) bool {
+	if r.budget.withdraw() {
+		return true
+	}
+	c.Emit(ctx, firebreak.Event{Kind: firebreak.EventReject, Policy: "budget", Reason: "spent", Err: o.Err})
+	return false
+}
+
+// pause waits before the next attempt.
+func pause(ctx context.Context, c firebreak.Call, wait time.Duration, o firebreak.Outcome) error {
+	begin := time.Now()
+	_, err := c.Wait(ctx, wait, nil)
+	c.Emit(ctx, firebreak.Event{
+		Kind: firebreak.EventRetry, Policy: "retry", Reason: reason(o), Attempt: c.Attempt + 1, Duration: time.Since(begin), Err: o.Err,
+	})
+	return err
+}
+
+func reason(o firebreak.Outcome) string {
+	if o.Class == firebreak.Overload {
+		return "throttled"
+	}
+	return "transient"
+}
+
+// Describe implements [firebreak.Describer].
+func (r *Retry) Describe() firebreak.Description {
+	return firebreak.Description{Kind: firebreak.KindRetry, Text: fmt.Sprintf("retry %d attempts", r.cfg.MaxAttempts)}
+}
+
+// Report implements [firebreak.Reporter].
+func (r *Retry) Report(yield func(firebreak.Status)) {
+	yield(firebreak.Status{Policy: "retry", Budget: r.budget.Available(), Budgeted: true})
+}
+
+type suppressedKey struct{}
+
+// Suppress returns a context under which calls are not retried, unless their
+// Retry has RetryNested set. A server marks the context of a request with it that
+// is itself a retry; a Retry does so for its own second and later attempts.
+func Suppress(ctx context.Context) context.Context {
+	return context.WithValue(ctx, suppressedKey{}, true)
+}
+
+func suppressed(ctx context.Context) bool { return ctx.Value(suppressedKey{}) != nil }
