@@ -1,0 +1,40 @@
+# The modules are those of go.work.
+MODULES = $(shell go list -m -f '{{.Dir}}')
+LINT    = GOWORK=off go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
+EACH    = set -e; for dir in $(MODULES); do echo "-- $$dir"; cd $$dir;
+
+.DEFAULT_GOAL := help
+.PHONY: help test race lint fmt tidy fuzz bench example docs ci
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+test: ## run all tests
+	go test work
+
+race: ## run all tests with the race detector
+	go test -race work
+
+lint: ## run golangci-lint over every module
+	@$(EACH) $(LINT) run --config $(CURDIR)/.golangci.yml ./...; done
+
+fmt: ## format the code and sort its imports
+	@$(EACH) $(LINT) fmt --config $(CURDIR)/.golangci.yml; done
+
+tidy: ## go mod tidy in every module
+	@$(EACH) GOWORK=off go mod tidy; done
+
+fuzz: ## run each fuzz target for FUZZTIME (20s)
+	@$(EACH) $(CURDIR)/.ci/fuzz; done
+
+bench: ## compare with other libraries
+	cd bench && go test -run '^$$' -bench . -benchmem ./...
+
+example: ## a third party that fails in every way, with firebreak and without
+	go run ./examples/thirdparty
+
+docs: ## rewrite the code in README.md and docs from its sources
+	go run ./internal/readmecheck -w
+
+ci: ## all checks, as before a merge
+	.ci/run
