@@ -151,6 +151,7 @@ func orderProblems(flat []Description) []error {
 			retry = d.Text
 		case KindBreaker:
 			breaker = d.Text
+		default: // the others may stand anywhere
 		}
 	}
 	return problems
