@@ -16,7 +16,7 @@ race: ## run all tests with the race detector
 	go test -race work
 
 lint: ## run golangci-lint over every module
-	@$(EACH) $(LINT) run --config $(CURDIR)/.golangci.yml ./...; done
+	@status=0; $(EACH) $(LINT) run --config $(CURDIR)/.golangci.yml ./... || status=1; done; exit $$status
 
 fmt: ## format the code and sort its imports
 	@$(EACH) $(LINT) fmt --config $(CURDIR)/.golangci.yml; done
