@@ -49,6 +49,21 @@ type Lifetime struct {
 	n       int
 	first   [6]func(Outcome) // callbacks of the usual number of policies, without an allocation
 	more    []func(Outcome)
+	call    *state // of the Stack that ends with the result, so that it needs no closure
+}
+
+func (l *Lifetime) lifetime() *Lifetime { return l }
+
+// endsCall has st end with the result. It reports false if the result has ended, or
+// ends another call already.
+func (l *Lifetime) endsCall(st *state) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended || l.call != nil {
+		return false
+	}
+	l.call = st
+	return true
 }
 
 // OnDone calls f once with the outcome given to [Lifetime.End]: at once if that
@@ -88,6 +103,9 @@ func (l *Lifetime) End(o Outcome) bool {
 	}
 	l.ended, l.outcome = true, o
 	l.mu.Unlock()
+	if l.call != nil {
+		defer l.call.end(o) // the outermost
+	}
 	l.run(0, o) // after ended is set nobody changes the lists any more
 	clear(l.first[:])
 	l.more = nil

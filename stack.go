@@ -186,8 +186,9 @@ type state struct {
 	op       string
 	next     Handler // the adapter's
 	attempts atomic.Int32
-	start    time.Time  // zero if nothing measures
-	span     trace.Span // of the operation; nil if not recording
+	ctx      context.Context //nolint:containedctx // it lives as long as the call
+	start    time.Time       // zero if nothing measures
+	span     trace.Span      // of the operation; nil if not recording
 }
 
 // Do makes a call: it runs next, once per attempt, through the policies. It is
@@ -215,10 +216,11 @@ func (s *Stack) start(ctx context.Context, c Call, next Handler, st *state) (any
 	st.root, st.op, st.next = r, c.Op, next
 	c.state, c.terminal = st, attempt
 	ctx = r.tel.startCall(ctx, c)
+	st.ctx = ctx
 	returned := false
 	defer func() {
 		if !returned {
-			r.tel.endCall(ctx, st, Outcome{Class: Failure, Err: ErrNoReturn})
+			st.end(Outcome{Class: Failure, Err: ErrNoReturn})
 		}
 	}()
 	var result any
@@ -228,13 +230,24 @@ func (s *Stack) start(ctx context.Context, c Call, next Handler, st *state) (any
 	}
 	if p, ok := result.(Pending); ok {
 		returned = true
-		p.OnDone(func(o Outcome) { r.tel.endCall(ctx, st, o) })
+		st.endWith(p)
 		return result, err
 	}
 	o := c.Outcome(err)
 	returned = true
-	r.tel.endCall(ctx, st, o)
+	st.end(o)
 	return result, err
+}
+
+// end is the end of the call.
+func (st *state) end(o Outcome) { st.root.tel.endCall(st.ctx, st, o) }
+
+// endWith ends the call when p ends.
+func (st *state) endWith(p Pending) {
+	if l, ok := p.(interface{ lifetime() *Lifetime }); ok && l.lifetime().endsCall(st) {
+		return
+	}
+	p.OnDone(st.end)
 }
 
 // attempt is the end of each chain: one attempt.

@@ -1,0 +1,181 @@
+package firebreakhttp
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync/atomic"
+)
+
+// idempotent reports whether sending req twice is as good as sending it once: by
+// its method, or because it carries a key by which the server knows it again. It
+// is the rule of net/http for its own replays.
+func idempotent(req *http.Request) bool {
+	if once(req) {
+		return false
+	}
+	switch req.Method {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
+		return true
+	}
+	return has(req.Header, "Idempotency-Key") || has(req.Header, "X-Idempotency-Key")
+}
+
+// once reports whether req opens a tunnel, which is tried once, whatever happens.
+func once(req *http.Request) bool {
+	return req.Method == http.MethodConnect || has(req.Header, "Upgrade")
+}
+
+func has(h http.Header, key string) bool {
+	_, ok := h[key]
+	return ok
+}
+
+// operation returns the name of the call: the method, or "_OTHER" for one that is
+// not of the closed set that attributes may hold.
+func operation(method string) string {
+	switch method {
+	case "":
+		return http.MethodGet
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch,
+		http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace:
+		return method
+	default:
+		return "_OTHER"
+	}
+}
+
+// maxTarget is the longest target; longer ones, which no DNS name is, are one.
+const maxTarget = 262
+
+// target returns the host and, if it is not the scheme's, the port of u in one
+// spelling: "Example.com.:443" is "example.com" for https.
+func target(u *url.URL) string {
+	host := u.Host
+	if len(host) > maxTarget {
+		return "(too long)"
+	}
+	switch u.Scheme {
+	case "https":
+		host = strings.TrimSuffix(host, ":443")
+	case "http":
+		host = strings.TrimSuffix(host, ":80")
+	}
+	host = strings.TrimSuffix(host, ":")
+	if name, port, ok := strings.Cut(host, ".:"); ok {
+		host = name + ":" + port
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+func closeBody(req *http.Request) {
+	if req.Body != nil {
+		_ = req.Body.Close()
+	}
+}
+
+// upload is a request with a body: the first attempt sends the body itself,
+// later ones a copy of GetBody each. It is the firebreak.Rewinder of the call.
+type upload struct {
+	req   *http.Request
+	watch bool
+	sent  bool          // the body itself was handed out
+	next  io.ReadCloser // a copy that was not handed out yet
+}
+
+var errOneShot = errors.New("firebreakhttp: request body can be sent once only: Request.GetBody is nil")
+
+// Rewind gets the copy of the body that the next attempt sends.
+func (u *upload) Rewind() error {
+	if u.next != nil || !u.sent {
+		return nil
+	}
+	if u.req.GetBody == nil {
+		return errOneShot
+	}
+	body, err := u.req.GetBody()
+	if err != nil {
+		return err
+	}
+	if body == nil {
+		return errors.New("firebreakhttp: Request.GetBody returned nil")
+	}
+	u.next = body
+	return nil
+}
+
+// take returns the body for the next attempt, which has to close it.
+func (u *upload) take() (io.ReadCloser, error) {
+	if err := u.Rewind(); err != nil {
+		return nil, err
+	}
+	body := u.next
+	if !u.sent {
+		body = u.req.Body
+	}
+	u.sent, u.next = true, nil
+	if !u.watch || body == http.NoBody {
+		return body, nil
+	}
+	return &sentBody{ReadCloser: body}, nil
+}
+
+// finish closes what was not handed out to somebody who closes it.
+func (u *upload) finish() {
+	if !u.sent {
+		u.sent = true
+		_ = u.req.Body.Close()
+	}
+	if u.next != nil {
+		_ = u.next.Close()
+		u.next = nil
+	}
+}
+
+// sentBody remembers the error with which a request body broke off: that is the
+// caller's failure, not the dependency's.
+type sentBody struct {
+	io.ReadCloser
+	closed atomic.Bool
+	broken atomic.Pointer[error]
+}
+
+func (b *sentBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) && !b.closed.Load() {
+		b.broken.CompareAndSwap(nil, &err)
+	}
+	return n, err //nolint:wrapcheck // a reader's errors are its caller's to compare
+}
+
+// Close closes the body. What reads say from here on is no failure.
+func (b *sentBody) Close() error {
+	b.closed.Store(true)
+	return b.ReadCloser.Close() //nolint:wrapcheck // as it is
+}
+
+// sentTrace watches whether a request got a connection. Without one nothing can
+// have left; with one it may have, also if the write seems to have failed.
+type sentTrace struct {
+	asked, connected atomic.Bool
+}
+
+func (s *sentTrace) attach(ctx context.Context) context.Context {
+	return httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GetConn: func(string) { s.asked.Store(true) },
+		GotConn: func(httptrace.GotConnInfo) { s.connected.Store(true) },
+	})
+}
+
+// unsent reports whether it is proved that nothing left: the base asked for a
+// connection and got none. A base that does not tell proves nothing.
+func (s *sentTrace) unsent() bool {
+	return s != nil && s.asked.Load() && !s.connected.Load()
+}
+
+// mayHaveLeft reports whether the request got a connection.
+func (s *sentTrace) mayHaveLeft() bool { return s != nil && s.connected.Load() }

@@ -1,0 +1,136 @@
+package firebreakhttp
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/firebreak-go/firebreak"
+	"github.com/firebreak-go/firebreak/internal/ctxerr"
+)
+
+// drainLimit and drainTime bound what is read of a response that nobody wants, so
+// that its connection can be used again.
+const (
+	drainLimit = 64 << 10
+	drainTime  = 50 * time.Millisecond
+)
+
+// receive takes the response of the base as the result of the attempt.
+func (t *RoundTripper) receive(x *exchange, resp *http.Response) (any, error) {
+	err := t.judge(x.req, resp)
+	x.resp, x.body = resp, resp.Body
+	x.end = firebreak.Outcome{Class: firebreak.Classify(err), Err: err}
+	if err != nil {
+		x.end.RetryAfter = firebreak.RetryAfter(err)
+	}
+	x.span.answered(t, x.call, resp)
+	switch {
+	case resp.Body == nil:
+		resp.Body = http.NoBody // against the contract, but callers may rely on it
+		x.End(x.end)
+	case resp.Body == http.NoBody:
+		x.End(x.end) // nobody reads or closes it reliably
+	default:
+		resp.Body = x.wrap()
+	}
+	x.span.endWith(x)
+	return x, err
+}
+
+func responseOf(result any) *http.Response {
+	switch r := result.(type) {
+	case *exchange:
+		return r.resp
+	case *http.Response: // a policy of the user's may answer itself
+		return r
+	default:
+		return nil
+	}
+}
+
+// wrap returns the body that the caller gets. After 101 it is a connection: it
+// can be written to, and perhaps closed for writing, exactly as the base's can.
+func (x *exchange) wrap() io.ReadCloser {
+	w, ok := x.body.(io.Writer)
+	if !ok {
+		return body{x}
+	}
+	if cw, ok := w.(closeWriter); ok {
+		return duplexBody{body{x}, w, cw}
+	}
+	return writableBody{body{x}, w}
+}
+
+type closeWriter interface{ CloseWrite() error }
+
+type writableBody struct {
+	body
+	io.Writer
+}
+
+type duplexBody struct {
+	body
+	io.Writer
+	closeWriter
+}
+
+// body ends the result when it was read to its end, broke off or was closed. No
+// lock is held while it reads: a stalled read does not keep Close from ending it.
+type body struct{ x *exchange }
+
+func (b body) Read(p []byte) (int, error) {
+	n, err := b.x.body.Read(p)
+	switch {
+	case err == nil:
+		return n, nil
+	case errors.Is(err, io.EOF):
+		b.x.End(b.x.end)
+		return n, err //nolint:wrapcheck // io.EOF must stay io.EOF
+	case b.x.Ended():
+		return n, err //nolint:wrapcheck // what a closed body says
+	default:
+		o := b.x.brokenOff(err)
+		b.x.End(o)
+		return n, o.Err
+	}
+}
+
+func (b body) Close() error {
+	err := b.x.close()
+	b.x.End(b.x.end)
+	return err
+}
+
+// brokenOff returns the outcome of a body that ended with err instead of EOF.
+func (x *exchange) brokenOff(err error) firebreak.Outcome {
+	if ended := ctxerr.Of(x.ctx); ended != nil && x.resp.StatusCode != http.StatusSwitchingProtocols {
+		return firebreak.Outcome{Class: firebreak.Classify(ended), Err: ended}
+	}
+	return firebreak.Outcome{Class: firebreak.Failure, Err: err}
+}
+
+func (x *exchange) close() error {
+	err := error(nil)
+	x.once.Do(func() { err = x.body.Close() })
+	return err
+}
+
+// Discard ends a response that nobody wants. A short body is read to its end, so
+// that the connection can be used again; one that is long or slow is cut off.
+func (x *exchange) Discard() {
+	if x.Ended() {
+		return
+	}
+	if x.resp.ContentLength <= drainLimit && x.resp.StatusCode != http.StatusSwitchingProtocols && x.ctx.Err() == nil {
+		cut := time.AfterFunc(drainTime, func() {
+			x.End(x.end) // cancels the attempt, for bodies that only heed that
+			_ = x.close()
+		})
+		_, _ = io.CopyN(io.Discard, x.body, drainLimit)
+		cut.Stop()
+	}
+	_ = x.close()
+	x.End(x.end)
+}
