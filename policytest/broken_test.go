@@ -48,6 +48,18 @@ func (l *limit) Do(ctx context.Context, c firebreak.Call, next firebreak.Handler
 	return firebreak.Admit(ctx, c, l, next)
 }
 
+// fallback is a correct policy: it answers itself where next fails.
+type fallback struct{}
+
+func (fallback) Do(ctx context.Context, c firebreak.Call, next firebreak.Handler) (any, error) {
+	result, err := next(ctx, c)
+	if err == nil || ctx.Err() != nil {
+		return result, err
+	}
+	firebreak.Discard(result)
+	return "fallback", nil
+}
+
 // waiter is a correct policy: one call at once, the others wait for a second.
 type waiter struct{ place chan struct{} }
 

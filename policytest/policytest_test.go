@@ -27,6 +27,7 @@ func TestRunPasses(t *testing.T) {
 		"Limit":    func() firebreak.Policy { return &limit{places: 4} },
 		"Repeater": func() firebreak.Policy { return repeater{} },
 		"Waiter":   func() firebreak.Policy { return newWaiter() },
+		"Fallback": func() firebreak.Policy { return fallback{} },
 	} {
 		t.Run(name, func(t *testing.T) { policytest.Run(t, newPolicy) })
 	}
