@@ -60,26 +60,21 @@ func (s State) String() string {
 	}
 }
 
-// A Change is a change of state.
-type Change struct {
-	From, To State
-	Cause    error // the failure that opened the breaker; nil in other changes
-}
-
 // A Breaker is a policy that rejects calls while a dependency is down. It is a
 // [firebreak.Gate], too. It is safe for concurrent use.
 //
 // What votes is how an attempt's result ended: a response whose body breaks off
-// is a failure. Callers who gave up, rejections by other policies, and answers
-// that only ask for less ([firebreak.Overload]) do not vote; an answer that says
-// when to come back holds calls off until then. A vote does not count if the
-// state has changed since its attempt began.
+// is a failure. One that is bad from its beginning, because it came with an error
+// or late, is so at once. Callers who gave up, rejections by other policies, and
+// answers that only ask for less ([firebreak.Overload]) do not vote; an answer
+// that says when to come back holds calls off until then. A vote does not count
+// if the state has changed since its attempt began.
 type Breaker struct {
 	cfg Config
 
 	mu      sync.Mutex // guards the fields below; no callback of the user's runs under it
 	circuit circuit
-	home    firebreak.Origin // of the first call, for changes by hand
+	home    firebreak.Origin // of the first call, for changes made by hand
 }
 
 // New returns a closed Breaker. It panics if cfg is not valid.
@@ -95,165 +90,160 @@ func New(cfg Config) *Breaker {
 // Do runs next if the breaker lets it. Otherwise it returns a
 // [*firebreak.RejectedError] around [ErrOpen], with the time to wait and the
 // failure that opened the breaker.
-func (b *Breaker) Do(ctx context.Context, c firebreak.Call, next firebreak.Handler) (any, error) {
-	p, err := b.admit(ctx, c)
+func (b *Breaker) Do(ctx context.Context, c firebreak.Call, next firebreak.Handler) (result any, err error) {
+	from := c.Origin()
+	p, err := b.admit(ctx, c, from)
 	if err != nil {
 		return nil, err
 	}
-	returned, voted := false, false
+	returned, ended := false, false
 	defer func() {
 		switch {
-		case voted:
-		case returned: // the classifier panicked: that says nothing of the dependency
-			b.vote(ctx, c.Origin(), p, firebreak.Outcome{Class: firebreak.Ignored, Err: firebreak.ErrNoReturn})
+		case ended:
+		case returned: // a callback of the user's panicked: that says nothing of the dependency
+			b.vote(ctx, from, p, firebreak.Outcome{Class: firebreak.Ignored, Err: firebreak.ErrNoReturn})
+			firebreak.Discard(result)
 		default:
-			b.vote(ctx, c.Origin(), p, firebreak.Outcome{Class: firebreak.Failure, Err: firebreak.ErrNoReturn})
+			b.vote(ctx, from, p, firebreak.Outcome{Class: firebreak.Failure, Err: firebreak.ErrNoReturn})
 		}
 	}()
-	result, err := next(ctx, c)
+	result, err = next(ctx, c)
 	returned = true
-	if pending, ok := result.(firebreak.Pending); ok {
-		voted = true
-		p.answered(err)
-		b.voteAtEnd(ctx, c.Origin(), p, pending)
-		return result, err
+	o := b.judge(ctx, p, c.Outcome(err))
+	if pending, ok := result.(firebreak.Pending); ok && o.Class == firebreak.Success {
+		b.voteAtEnd(ctx, from, p, pending)
+	} else {
+		b.vote(ctx, from, p, o)
 	}
-	o := c.Outcome(err)
-	voted = true
-	b.vote(ctx, c.Origin(), p, o)
+	ended = true
 	return result, err
 }
 
 // voteAtEnd is apart from Do so that only calls with such a result pay for the
 // closure.
 func (b *Breaker) voteAtEnd(ctx context.Context, from firebreak.Origin, p permit, result firebreak.Pending) {
-	p.latency = b.elapsed(p)
-	result.OnDone(func(o firebreak.Outcome) { b.vote(ctx, from, p, o) })
+	if p.probe != nil {
+		b.mu.Lock()
+		p.probe.answered = true
+		b.mu.Unlock()
+	}
+	result.OnDone(func(o firebreak.Outcome) { b.vote(ctx, from, p, b.fair(ctx, p, o)) })
 }
 
-// Allow admits or rejects an attempt, as Do does; done casts its vote.
+// Allow admits or rejects an attempt, as Do does; done casts its vote. It does
+// not know when an answer begins: [Config.SlowAfter] is measured until done.
 func (b *Breaker) Allow(ctx context.Context, c firebreak.Call) (done func(firebreak.Outcome), err error) {
-	p, err := b.admit(ctx, c)
+	from := c.Origin()
+	p, err := b.admit(ctx, c, from)
 	if err != nil {
 		return nil, err
 	}
-	from := c.Origin()
 	var once sync.Once
-	return func(o firebreak.Outcome) { once.Do(func() { b.vote(ctx, from, p, o) }) }, nil
+	return func(o firebreak.Outcome) { once.Do(func() { b.vote(ctx, from, p, b.judge(ctx, p, o)) }) }, nil
 }
 
-// admit returns a permit for an attempt. One for a probe votes by itself when
-// the probe takes too long, so that a probe that hangs cannot hold the circuit.
-func (b *Breaker) admit(ctx context.Context, c firebreak.Call) (permit, error) {
+// admit returns a permit for an attempt.
+func (b *Breaker) admit(ctx context.Context, c firebreak.Call, from firebreak.Origin) (permit, error) {
 	if err := c.Err(ctx); err != nil {
 		return permit{}, err // a caller who has left takes no probe
 	}
-	from := c.Origin()
 	b.mu.Lock()
 	if b.home == (firebreak.Origin{}) {
-		b.home = from
+		b.home = originOf(c)
 	}
 	p, rejection := b.circuit.admit()
+	news := b.circuit.sign(ctx, from)
 	b.mu.Unlock()
-	b.tell(ctx, from)
-	if rejection != nil {
-		return permit{}, c.Reject(ctx, rejection)
-	}
 	if p.probe != nil {
 		b.limit(ctx, from, p)
+	}
+	if news {
+		b.tellFirst(p)
+	}
+	if rejection != nil {
+		return permit{}, c.Reject(ctx, rejection)
 	}
 	return p, nil
 }
 
-// limit has the probe of p vote when its time is over: for the dependency if that
-// has answered and only the result lasts, against it if not.
+// originOf returns where c comes from, but for what only this call is.
+func originOf(c firebreak.Call) firebreak.Origin {
+	c.Op, c.Attempt = "", 0
+	return c.Origin()
+}
+
+// tellFirst tells what the admission of p changed. If a callback panics, the
+// attempt will not be made, and its place is free again.
+func (b *Breaker) tellFirst(p permit) {
+	told := false
+	defer func() {
+		if !told && p.probe != nil {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.circuit.vote(p, firebreak.Outcome{Class: firebreak.Ignored})
+		}
+	}()
+	b.tell()
+	told = true
+}
+
+// limit has the probe of p vote when its time is over, so that a probe that hangs
+// cannot hold the circuit: for the dependency if that has answered and only the
+// result lasts, against it if not.
 func (b *Breaker) limit(ctx context.Context, from firebreak.Origin, p permit) {
 	ctx = context.WithoutCancel(ctx)
 	timer := time.AfterFunc(b.cfg.ProbeTimeout, func() {
 		o := firebreak.Outcome{Class: firebreak.Failure, Err: errHungProbe}
-		if p.probe.answered.Load() {
+		b.mu.Lock()
+		if p.probe.answered {
 			o = firebreak.Outcome{Class: firebreak.Success}
 		}
+		b.mu.Unlock()
 		b.vote(ctx, from, p, o)
 	})
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	p.probe.timer = timer
-	if p.probe.voted {
-		timer.Stop()
-	}
 }
 
 // vote counts how the attempt of p ended. Only the first vote of a probe counts.
 func (b *Breaker) vote(ctx context.Context, from firebreak.Origin, p permit, o firebreak.Outcome) {
-	if p.latency == 0 {
-		p.latency = b.elapsed(p)
-	}
-	o = b.judge(p, o)
 	b.mu.Lock()
 	b.circuit.vote(p, o)
+	news := b.circuit.sign(ctx, from)
 	b.mu.Unlock()
-	b.tell(ctx, from)
+	if news {
+		b.tell()
+	}
 }
 
-// elapsed returns how long the attempt of p has taken, if that matters.
-func (b *Breaker) elapsed(p permit) time.Duration {
-	if p.begin.IsZero() {
-		return 0
+// judge applies what the configuration says of slow answers and impatient callers.
+func (b *Breaker) judge(ctx context.Context, p permit, o firebreak.Outcome) firebreak.Outcome {
+	if b.cfg.SlowAfter == 0 || o.Class != firebreak.Success {
+		return b.fair(ctx, p, o)
 	}
-	return time.Since(p.begin)
+	if took := time.Since(p.begin); took >= b.cfg.SlowAfter {
+		return firebreak.Outcome{Class: firebreak.Failure, Err: fmt.Errorf("answer took %v, slow from %v on", took, b.cfg.SlowAfter)}
+	}
+	return o
 }
 
-// judge applies what the configuration says of slow calls and impatient callers.
-func (b *Breaker) judge(p permit, o firebreak.Outcome) firebreak.Outcome {
-	if b.cfg.SlowAfter > 0 && o.Class == firebreak.Success && p.latency >= b.cfg.SlowAfter {
-		return firebreak.Outcome{Class: firebreak.Failure, Err: fmt.Errorf("answer took %v, slow from %v on", p.latency, b.cfg.SlowAfter)}
-	}
-	if b.cfg.FairTime > 0 && p.latency < b.cfg.FairTime && endedByCaller(o.Err) {
+// fair has the failure not count that comes of too little time.
+func (b *Breaker) fair(ctx context.Context, p permit, o firebreak.Outcome) firebreak.Outcome {
+	if b.cfg.FairTime > 0 && endedByCaller(ctx, o.Err) && time.Since(p.begin) < b.cfg.FairTime {
 		o.Class = firebreak.Ignored
 	}
 	return o
 }
 
-// endedByCaller reports whether err is a deadline, but not one of a timeout policy.
-func endedByCaller(err error) bool {
-	if !errors.Is(err, context.DeadlineExceeded) {
+// endedByCaller reports whether err comes of the caller's own deadline: not of one
+// of a timeout policy, nor of one further in or in the dependency.
+func endedByCaller(ctx context.Context, err error) bool {
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) || !errors.Is(err, context.DeadlineExceeded) {
 		return false
 	}
-	_, ours := errors.AsType[*firebreak.TimeoutError](err)
-	return !ours
-}
-
-// tell emits the changes of state and hands them to OnStateChange, one at a time
-// and without a lock: what is told may use the breaker. If somebody is at it
-// already, that one goes on with what came in the meantime.
-func (b *Breaker) tell(ctx context.Context, from firebreak.Origin) {
-	for b.tellOne(ctx, from) {
-	}
-}
-
-func (b *Breaker) tellOne(ctx context.Context, from firebreak.Origin) bool {
-	b.mu.Lock()
-	if b.circuit.telling || len(b.circuit.changes) == 0 {
-		b.mu.Unlock()
-		return false
-	}
-	b.circuit.telling = true
-	change := b.circuit.changes[0]
-	b.circuit.changes = b.circuit.changes[1:]
-	b.mu.Unlock()
-	defer func() {
-		b.mu.Lock()
-		b.circuit.telling = false
-		b.mu.Unlock()
-	}()
-	from.Emit(ctx, firebreak.Event{
-		Kind: firebreak.EventTransition, Policy: "breaker", From: change.From.String(), To: change.To.String(), Err: change.Cause,
-	})
-	if b.cfg.OnStateChange != nil {
-		b.cfg.OnStateChange(change)
-	}
-	return true
+	_, policys := errors.AsType[*firebreak.TimeoutError](err)
+	return !policys
 }
 
 // State returns the state. An open breaker becomes half-open with the first call
@@ -276,9 +266,9 @@ func (b *Breaker) Reset() { b.force(Closed) }
 func (b *Breaker) force(s State) {
 	b.mu.Lock()
 	b.circuit.force(s)
-	home := b.home
+	b.circuit.sign(context.Background(), b.home)
 	b.mu.Unlock()
-	b.tell(context.Background(), home)
+	b.tell()
 }
 
 // Evictable implements [firebreak.Evicter]: a breaker is not forgotten while it

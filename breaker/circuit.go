@@ -3,7 +3,6 @@ package breaker
 import (
 	"errors"
 	"math/rand/v2"
-	"sync/atomic"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -23,40 +22,37 @@ import (
 //     call is therefore shown to it only when it ends.
 //   - A probe that never votes would keep it half-open for ever: the Breaker gives
 //     each probe a time limit.
+//   - It counts failures in a row within its window only: those of a caller who
+//     waits long for each would never be enough. They are counted here.
 type circuit struct {
 	cfg     *Config
-	changes []Change // not yet told
+	changes []news // in their order
 	machine *gobreaker.TwoStepCircuitBreaker[struct{}]
 
-	state      State
-	telling    bool      // somebody tells the changes, in their order
 	generation uint64    // counts the changes of state
-	opened     int       // how often the circuit opened since it was closed
-	openUntil  time.Time //
-	holdUntil  time.Time // until when the dependency asked to be left alone
+	until      time.Time // when an open time or a hold ends: calls are rejected before it
 	cause      error     // the failure that opened the circuit, or asked for the hold
+	failedAt   time.Time // when the last failure in a row was counted
+	inRow      int32     // failures in a row while closed
+	opened     int32     // how often the circuit opened since it was closed
+	state      State
+	telling    bool // somebody is at the changes
 }
 
 // permit is the right to one attempt and one vote.
 type permit struct {
 	generation uint64
-	begin      time.Time     // zero if nobody asks how long it took
-	latency    time.Duration // how long the answer took, once known
-	probe      *probe        // nil while the circuit is closed
+	begin      time.Time // zero if nobody asks how long it takes
+	probe      *probe    // nil while the circuit is closed
 }
 
-// probe is an attempt by which a half-open circuit is judged.
+// probe is an attempt by which a half-open circuit is judged. Its fields are
+// guarded by the Breaker's mu.
 type probe struct {
 	done     func(error)
-	answered atomic.Bool
-	voted    bool        // guarded by the Breaker's mu
-	timer    *time.Timer // guarded by the Breaker's mu; may be nil
-}
-
-func (p permit) answered(err error) {
-	if p.probe != nil && err == nil {
-		p.probe.answered.Store(true)
-	}
+	timer    *time.Timer // nil until it is set
+	answered bool        // the result has begun, and only its end is to come
+	voted    bool
 }
 
 // Votes as gobreaker takes them.
@@ -74,18 +70,19 @@ func (c *circuit) newMachine() *gobreaker.TwoStepCircuitBreaker[struct{}] {
 	return gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		MaxRequests:   uint32(c.cfg.Probes), //nolint:gosec // Validate bounds it
 		Interval:      c.cfg.Window,
-		BucketPeriod:  c.cfg.Window / buckets,
-		Timeout:       1, // openUntil is what counts
+		BucketPeriod:  (c.cfg.Window + buckets - 1) / buckets, // rounded up: rounded down there may be one more
+		Timeout:       1,                                      // until is what counts
 		ReadyToTrip:   c.tooManyFailures,
 		OnStateChange: c.moved,
 		IsExcluded:    func(err error) bool { return err == errIgnored }, //nolint:errorlint // a vote, never wrapped
 	})
 }
 
+// tooManyFailures decides after each failure whether to open. The ratio is a
+// quotient, not a product: 3 of 30 are 0.1, but 0.1 of 30 is more than 3.
 func (c *circuit) tooManyFailures(n gobreaker.Counts) bool {
-	calls := n.Requests - n.TotalExclusions
-	return int64(n.ConsecutiveFailures) >= int64(c.cfg.ConsecutiveFailures) ||
-		int64(calls) >= int64(c.cfg.MinCalls) && float64(n.TotalFailures) >= c.cfg.FailureRatio*float64(calls)
+	return int64(c.inRow) >= int64(c.cfg.ConsecutiveFailures) ||
+		int64(n.Requests) >= int64(c.cfg.MinCalls) && float64(n.TotalFailures)/float64(n.Requests) >= c.cfg.FailureRatio
 }
 
 // moved is told of gobreaker's changes of state, under its mutex.
@@ -93,29 +90,36 @@ func (c *circuit) moved(_ string, _, to gobreaker.State) {
 	switch to {
 	case gobreaker.StateOpen:
 		c.opened++
-		c.openUntil = time.Now().Add(openFor(c.opened, c.cfg.OpenFor, c.cfg.MaxOpenFor, rand.Float64()))
+		until := time.Now().Add(openFor(c.opened, c.cfg.OpenFor, c.cfg.MaxOpenFor, rand.Float64()))
+		if until.After(c.until) { // a hold may be longer
+			c.until = until
+		}
 		c.enter(Open)
 	case gobreaker.StateHalfOpen:
 		c.enter(HalfOpen)
 	case gobreaker.StateClosed:
-		c.opened, c.cause = 0, nil
+		c.opened = 0
+		if c.until.IsZero() { // else it is the cause of a hold
+			c.cause = nil
+		}
 		c.enter(Closed)
 	}
 }
 
 func (c *circuit) enter(s State) {
-	c.changes = append(c.changes, Change{From: c.state, To: s})
+	c.changes = append(c.changes, news{Change: Change{From: c.state, To: s}})
 	c.state = s
 	c.generation++
+	c.inRow = 0
 }
 
 // openFor returns how long the circuit stays open the n-th time in a row: base,
 // doubled each time up to limit, spread by a fifth either way by chance, which is
 // in [0, 1).
-func openFor(n int, base, limit time.Duration, chance float64) time.Duration {
+func openFor(n int32, base, limit time.Duration, chance float64) time.Duration {
 	d := base
 	for range n - 1 {
-		if d >= limit/2 {
+		if d > limit/2 {
 			d = limit
 			break
 		}
@@ -133,19 +137,23 @@ func (c *circuit) admit() (permit, *firebreak.RejectedError) {
 	if c.cfg.SlowAfter > 0 || c.cfg.FairTime > 0 {
 		p.begin = time.Now()
 	}
-	if c.state == ForcedClosed || c.state == Closed && c.holdUntil.IsZero() {
+	if c.state == ForcedClosed || c.state == Closed && c.inRow == 0 && c.until.IsZero() {
 		return p, nil
 	}
 	now := time.Now()
-	if c.state == Open && now.Before(c.openUntil) {
-		return permit{}, c.rejection("open", c.openUntil.Sub(now))
+	switch {
+	case !now.Before(c.until):
+		c.until = time.Time{}
+	case c.state == Open:
+		return permit{}, c.rejection("open", c.until.Sub(now))
+	default:
+		return permit{}, c.rejection("held", c.until.Sub(now))
 	}
-	if now.Before(c.holdUntil) {
-		return permit{}, c.rejection("held", c.holdUntil.Sub(now))
-	}
-	c.holdUntil = time.Time{}
 	if c.state == Closed {
 		c.cause = nil
+		if now.Sub(c.failedAt) >= c.cfg.Window { // nobody called for so long: the row is old
+			c.inRow = 0
+		}
 		return p, nil
 	}
 	done, err := c.machine.Allow() // half-open from here on
@@ -183,7 +191,13 @@ func (c *circuit) vote(p permit, o firebreak.Outcome) {
 		c.cast(p.probe.done, o)
 		return
 	}
-	if o.Class != firebreak.Success && o.Class != firebreak.Failure {
+	switch o.Class {
+	case firebreak.Success:
+		c.inRow = 0
+	case firebreak.Failure:
+		c.inRow++
+		c.failedAt = time.Now()
+	default:
 		return
 	}
 	if done, err := c.machine.Allow(); err == nil {
@@ -213,8 +227,8 @@ func (c *circuit) hold(o firebreak.Outcome) {
 		return
 	}
 	until := time.Now().Add(min(o.RetryAfter, c.cfg.MaxHold))
-	if until.After(c.holdUntil) {
-		c.holdUntil, c.cause = until, bare(o.Err)
+	if until.After(c.until) {
+		c.until, c.cause = until, bare(o.Err)
 	}
 }
 
@@ -229,18 +243,12 @@ func bare(err error) error {
 // force puts the circuit into s. Closed means anew.
 func (c *circuit) force(s State) {
 	c.machine = c.newMachine()
-	c.opened, c.cause, c.openUntil, c.holdUntil = 0, nil, time.Time{}, time.Time{}
+	c.opened, c.cause, c.until = 0, nil, time.Time{}
 	c.enter(s)
 }
 
-// evictable reports whether nothing is lost with the circuit.
+// evictable reports whether nothing is lost with the circuit: it was not forced,
+// and rejects no calls.
 func (c *circuit) evictable(now time.Time) bool {
-	switch c.state {
-	case Closed, HalfOpen:
-		return !now.Before(c.holdUntil)
-	case Open:
-		return !now.Before(c.openUntil) && !now.Before(c.holdUntil)
-	default:
-		return false
-	}
+	return c.state != ForcedOpen && c.state != ForcedClosed && !now.Before(c.until)
 }

@@ -24,6 +24,9 @@ const (
 // asked for it.
 const NoHold time.Duration = -1
 
+// longestOpen bounds MaxOpenFor: for longer there is [Breaker.ForceOpen].
+const longestOpen = 24 * time.Hour
+
 // buckets is into how many parts the window is divided.
 const buckets = 10
 
@@ -42,14 +45,15 @@ type Config struct {
 	// the breaker opens, over 0 and at most 1. The default is 0.5.
 	FailureRatio float64
 
-	// ConsecutiveFailures is the number of failures in a row, within the window, at
-	// which the breaker opens also if there were fewer calls than MinCalls. The
-	// default is 10.
+	// ConsecutiveFailures is the number of failures in a row at which the breaker
+	// opens, however few or many the calls are. A row ends with a success, or when
+	// no call begins for as long as Window. The default is 10.
 	ConsecutiveFailures int
 
 	// SlowAfter is from what time on an answer counts as a failure: a dependency
 	// that takes ten times as long as it should is down for those who wait. It is
-	// measured until the result begins. The default is 0, never.
+	// measured until the result begins; the caller gets it all the same. The
+	// default is 0, never.
 	SlowAfter time.Duration
 
 	// FairTime is for how long a caller must wait before the end of the caller's own
@@ -77,7 +81,8 @@ type Config struct {
 	MaxHold time.Duration
 
 	// OnStateChange, if not nil, is called after each change of state, in the
-	// order of the changes and without a lock: it may use the Breaker.
+	// order of the changes and without a lock: it may use the Breaker. It runs in
+	// the goroutine of a call, which waits for it, or in that of a timer.
 	OnStateChange func(Change)
 }
 
@@ -90,16 +95,16 @@ func (cfg Config) Validate() error {
 		problem("Window is %v, want 100ms to 1h", full.Window)
 	}
 	if full.MinCalls < 1 || full.MinCalls > math.MaxInt32 {
-		problem("MinCalls is %d, want 1 or more", full.MinCalls)
+		problem("MinCalls is %d, want 1 to %d", full.MinCalls, math.MaxInt32)
 	}
 	if !(full.FailureRatio > 0 && full.FailureRatio <= 1) {
 		problem("FailureRatio is %v, want over 0 and at most 1", full.FailureRatio)
 	}
 	if full.ConsecutiveFailures < 1 || full.ConsecutiveFailures > math.MaxInt32 {
-		problem("ConsecutiveFailures is %d, want 1 or more", full.ConsecutiveFailures)
+		problem("ConsecutiveFailures is %d, want 1 to %d", full.ConsecutiveFailures, math.MaxInt32)
 	}
 	if full.Probes < 1 || full.Probes > math.MaxInt32 {
-		problem("Probes is %d, want 1 or more", full.Probes)
+		problem("Probes is %d, want 1 to %d", full.Probes, math.MaxInt32)
 	}
 	for _, d := range []struct {
 		field string
@@ -112,8 +117,8 @@ func (cfg Config) Validate() error {
 	if full.OpenFor <= 0 {
 		problem("OpenFor is %v, want more than 0", full.OpenFor)
 	}
-	if full.MaxOpenFor < full.OpenFor {
-		problem("MaxOpenFor is %v, want at least OpenFor, %v", full.MaxOpenFor, full.OpenFor)
+	if full.MaxOpenFor < full.OpenFor || full.MaxOpenFor > longestOpen {
+		problem("MaxOpenFor is %v, want at least OpenFor, %v, and at most %v", full.MaxOpenFor, full.OpenFor, longestOpen)
 	}
 	if full.ProbeTimeout <= 0 {
 		problem("ProbeTimeout is %v, want more than 0", full.ProbeTimeout)
