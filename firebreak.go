@@ -170,6 +170,20 @@ func (c Call) Err(ctx context.Context) error {
 // of both it was. If the call ends before, it returns [Call.Err] at once. ready
 // may be nil, which makes it a sleep.
 func (c Call) Wait(ctx context.Context, d time.Duration, ready <-chan struct{}) (isReady bool, err error) {
+	if err = c.Err(ctx); err == nil {
+		if isReady = c.wait(ctx, d, ready); isReady {
+			return true, nil
+		}
+		err = c.Err(ctx)
+	}
+	if expired, ok := err.(*TimeoutError); ok && expired == c.limit.err {
+		c.Origin().timedOut(ctx, expired)
+	}
+	return false, err
+}
+
+// wait reports whether ready was first.
+func (c Call) wait(ctx context.Context, d time.Duration, ready <-chan struct{}) bool {
 	if c.limit.err != nil {
 		d = min(d, time.Until(c.limit.at))
 	}
@@ -177,14 +191,10 @@ func (c Call) Wait(ctx context.Context, d time.Duration, ready <-chan struct{}) 
 	defer timer.Stop()
 	select {
 	case <-ready:
-		return true, nil
+		return true
 	case <-timer.C:
 	case <-ctx.Done():
 	case <-c.Cancel:
 	}
-	err = c.Err(ctx)
-	if expired, ok := err.(*TimeoutError); ok && expired == c.limit.err {
-		c.Origin().timedOut(ctx, expired)
-	}
-	return false, err
+	return false
 }

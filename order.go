@@ -117,11 +117,11 @@ func checkOrder(name string, policies []Policy) error {
 	return fmt.Errorf("firebreak.New(%q): %w", name, errors.Join(problems...))
 }
 
-func isNil(p Policy) bool {
-	if p == nil {
+func isNil(value any) bool {
+	if value == nil {
 		return true
 	}
-	v := reflect.ValueOf(p)
+	v := reflect.ValueOf(value)
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Func, reflect.Map, reflect.Interface:
 		return v.IsNil()

@@ -87,7 +87,10 @@ func TestRejectedError(t *testing.T) {
 			},
 			"breaker payments: open for 3.2s: status 503 Service Unavailable",
 		},
-		{&firebreak.RejectedError{Policy: "bulkhead", Stack: "payments", Reason: "full", Limit: 64, Usage: 64}, "bulkhead payments: full (64 of 64 in use)"},
+		{
+			&firebreak.RejectedError{Policy: "bulkhead", Stack: "payments", Reason: "full", Limit: 64, Usage: 64},
+			"bulkhead payments: full (64 of 64 in use)",
+		},
 		{&firebreak.RejectedError{Policy: "bulkhead", Reason: "full", Limit: 2, RetryAfter: time.Second}, "bulkhead: full (0 of 2 in use) for 1s"},
 	} {
 		if got := test.err.Error(); got != test.want {

@@ -88,6 +88,9 @@ func (s *Stack) policies() []Policy {
 }
 
 func (s *Stack) asRoot() *root {
+	if s == nil {
+		panic("firebreak: the Stack is nil, want one of firebreak.New")
+	}
 	s.once.Do(func() {
 		own := s.providers
 		if own == nil {
@@ -252,6 +255,10 @@ func (st *state) endWith(p Pending) {
 
 // attempt is the end of each chain: one attempt.
 func attempt(ctx context.Context, c Call) (any, error) {
+	if c.limit.err != nil { // left to a timeout further in that is not there for all keys of a [Keyed]
+		c.deferLimit = false
+		return Until(ctx, c, c.limit.at, c.limit.err, attempt)
+	}
 	if ctx.Err() != nil {
 		return nil, ctxerr.Of(ctx)
 	}
@@ -307,7 +314,14 @@ type function[T any] struct {
 	fn    func(context.Context) (T, error)
 }
 
-func (f *function[T]) call(ctx context.Context) (any, error) { return f.fn(ctx) }
+func (f *function[T]) call(ctx context.Context) (any, error) {
+	value, err := f.fn(ctx)
+	result := any(value)
+	if p, ok := result.(Pending); ok && isNil(p) {
+		return nil, err // a nil pointer, as functions return it with an error
+	}
+	return result, err
+}
 
 func callFunction(ctx context.Context, c Call) (any, error) {
 	return c.Request.(interface {
