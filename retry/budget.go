@@ -3,7 +3,6 @@ package retry
 import (
 	"errors"
 	"fmt"
-	"math"
 	"sync"
 	"time"
 )
@@ -24,8 +23,9 @@ type BudgetConfig struct {
 	// usual traffic instead of three times.
 	Ratio float64
 
-	// Window is for how long a call's payment may be used, 1s to 1h. The default
-	// is 10s: calls of good times do not pay for the retries of an outage.
+	// Window is for how long a call's payment may be used, to a tenth of it less,
+	// 1s to 1h. The default is 10s: calls of good times do not pay for the retries
+	// of an outage.
 	Window time.Duration
 
 	// Floor is how many retries a client may make that calls too rarely to pay for
@@ -108,84 +108,9 @@ func (b *Budget) Available() float64 {
 	return float64(b.account.available(time.Since(b.start))) / oneRetry
 }
 
-// oneRetry is what a retry costs in the unit of account: whole numbers, so that
-// nothing is lost or made by rounding.
-const oneRetry = 1_000_000
-
-// account is the arithmetic of a Budget: deposits that expire, in slots of a
-// tenth of the window, and a floor that grows back. Time is an argument, counted
-// from the account's start; it does not go back.
-type account struct {
-	perCall   int64         // deposit of a call
-	perSecond int64         // growth of the floor
-	maxFloor  int64         //
-	slotWidth time.Duration //
-
-	slots   [10]int64
-	slot    int64 // number of the current slot since the start
-	sum     int64 // of slots
-	floor   int64
-	floorAt time.Duration // when floor was right
-}
-
-func newAccount(cfg BudgetConfig) account {
-	return account{
-		perCall:   int64(math.Round(cfg.Ratio * oneRetry)),
-		perSecond: max(int64(math.Round(cfg.FloorRate*oneRetry)), 1),
-		maxFloor:  int64(cfg.Floor) * oneRetry,
-		slotWidth: cfg.Window / 10,
-		floor:     int64(cfg.Floor) * oneRetry,
-	}
-}
-
-func (a *account) deposit(now time.Duration) {
-	a.advance(now)
-	a.slots[a.slot%10] += a.perCall
-	a.sum += a.perCall
-}
-
-func (a *account) available(now time.Duration) int64 {
-	a.advance(now)
-	return a.sum + a.floor
-}
-
-// withdraw takes a retry: from the deposits that expire first, then from the floor.
-func (a *account) withdraw(now time.Duration) bool {
-	if a.available(now) < oneRetry {
-		return false
-	}
-	owed := int64(oneRetry)
-	for i := int64(1); i <= 10 && owed > 0; i++ {
-		oldest := &a.slots[(a.slot+i)%10]
-		taken := min(*oldest, owed)
-		*oldest -= taken
-		a.sum -= taken
-		owed -= taken
-	}
-	a.floor -= owed
-	return true
-}
-
-// advance expires slots and lets the floor grow, in constant time however long
-// nobody called.
-func (a *account) advance(now time.Duration) {
-	slot := int64(now / a.slotWidth)
-	for range min(slot-a.slot, 10) {
-		a.slot++
-		expired := &a.slots[a.slot%10]
-		a.sum -= *expired
-		*expired = 0
-	}
-	a.slot = max(a.slot, slot)
-
-	elapsed := (now - a.floorAt).Microseconds()
-	missing := a.maxFloor - a.floor
-	if elapsed >= missing*1_000_000/a.perSecond+1 {
-		a.floor, a.floorAt = a.maxFloor, now
-		return
-	}
-	grown := elapsed * a.perSecond / 1_000_000
-	a.floor += grown
-	// Only the time that was paid out is over: the rest counts next time.
-	a.floorAt += time.Duration(grown*1_000_000/a.perSecond) * time.Microsecond
+// rested reports whether the floor is full, as in a new Budget.
+func (b *Budget) rested() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.account.rested(time.Since(b.start))
 }

@@ -125,62 +125,66 @@ func New(cfg Config) *Retry {
 // Do runs next until it succeeds, or until another attempt is not allowed or
 // would not help. It returns the last result and error as they are.
 func (r *Retry) Do(ctx context.Context, c firebreak.Call, next firebreak.Handler) (any, error) {
-	allowed := r.cfg.RetryNested || !suppressed(ctx)
 	var waits waits
+	inner := ctx
 	for n := 1; ; n++ {
 		c.Attempt = n
-		result, err := next(ctx, c)
+		result, err := next(inner, c)
 		if err == nil {
 			if n == 1 {
 				r.budget.deposit()
 			}
 			return result, nil
 		}
-		o := outcome(c, result, err)
-		if n == 1 && o.Class != firebreak.Ignored {
-			r.budget.deposit()
-		}
-		if !allowed || n >= r.cfg.MaxAttempts || !repeatable(c, o) || c.Err(ctx) != nil {
+		o, wait, ok := r.again(ctx, c, &waits, result, err)
+		if !ok {
 			return result, err
 		}
-		wait, ok := waits.next(&r.cfg, o)
-		if !ok || !fits(ctx, c, wait) || !rewind(c) || !r.pay(ctx, c, o) {
-			return result, err
-		}
-		firebreak.Discard(result)
-		if err := pause(ctx, c, wait, o); err != nil {
+		if err := pause(ctx, c, result, wait, o); err != nil {
 			return nil, err
 		}
 		if n == 1 {
-			ctx = Suppress(ctx)
+			inner = Suppress(ctx)
 		}
 	}
 }
 
-// outcome classifies the end of an attempt. A classifier that panics must not
-// leave the result behind.
-func outcome(c firebreak.Call, result any, err error) firebreak.Outcome {
-	classified := false
+// again reports after what wait the attempt that ended with result and err is to
+// be repeated, or that it is not to be. A panic in it, of a classifier, a backoff
+// or a Rewinder, must not leave the result behind.
+func (r *Retry) again(
+	ctx context.Context, c firebreak.Call, waits *waits, result any, err error,
+) (o firebreak.Outcome, wait time.Duration, ok bool) {
+	decided := false
 	defer func() {
-		if !classified {
+		if !decided {
 			firebreak.Discard(result)
 		}
 	}()
-	o := c.Outcome(err)
-	classified = true
-	return o
+	o = c.Outcome(err)
+	if c.Attempt == 1 && o.Class != firebreak.Ignored {
+		r.budget.deposit()
+	}
+	allowed := c.Attempt < r.cfg.MaxAttempts && (r.cfg.RetryNested || !suppressed(ctx))
+	if allowed && repeatable(c, o) && c.Err(ctx) == nil {
+		wait, ok = waits.next(&r.cfg, o)
+		ok = ok && fits(ctx, c, wait) && r.prepare(ctx, c, o)
+	}
+	decided = true
+	return o, wait, ok
 }
 
 // repeatable reports whether making the call again is safe and may help.
 func repeatable(c firebreak.Call, o firebreak.Outcome) bool {
-	if e, ok := errors.AsType[*firebreak.AttemptError](o.Err); ok {
-		switch e.Repeat {
-		case firebreak.RepeatNever:
-			return false
-		case firebreak.RepeatAlways:
-			return true
-		case firebreak.RepeatByClass:
-		}
+	said, ok := errors.AsType[*firebreak.AttemptError](o.Err)
+	_, rejected := errors.AsType[*firebreak.RejectedError](o.Err)
+	switch {
+	case o.Class == firebreak.Ignored:
+		return false
+	case ok && said.Repeat != firebreak.RepeatByClass:
+		return said.Repeat == firebreak.RepeatAlways
+	case rejected && !ok: // also where the user's classifier takes it for a failure
+		return false
 	}
 	return c.Idempotent && (o.Class == firebreak.Failure || o.Class == firebreak.Overload)
 }
@@ -191,36 +195,41 @@ func fits(ctx context.Context, c firebreak.Call, wait time.Duration) bool {
 	return !ok || wait < time.Until(deadline)
 }
 
-// rewind has the request prepared, before the result at hand is given up.
-func rewind(c firebreak.Call) bool {
-	rw, ok := c.Request.(firebreak.Rewinder)
-	return !ok || rw.Rewind() == nil
-}
-
-// pay takes the retry from the budget.
-func (r *Retry) pay(ctx context.Context, c firebreak.Call, o firebreak.Outcome) bool {
-	if r.budget.withdraw() {
-		return true
+// prepare makes the request ready and pays for the retry. A request that cannot be
+// sent again costs nothing, and one that nobody pays for is not made ready: it may
+// have to open a file.
+func (r *Retry) prepare(ctx context.Context, c firebreak.Call, o firebreak.Outcome) bool {
+	paid := false
+	if r.budget.Available() >= 1 {
+		if rw, ok := c.Request.(firebreak.Rewinder); ok && rw.Rewind() != nil {
+			return false
+		}
+		paid = r.budget.withdraw() // another call may have been faster
 	}
-	c.Emit(ctx, firebreak.Event{Kind: firebreak.EventReject, Policy: "budget", Reason: "spent", Err: o.Err})
-	return false
+	if !paid {
+		c.Emit(ctx, firebreak.Event{Kind: firebreak.EventReject, Policy: "budget", Reason: "spent", Err: o.Err})
+	}
+	return paid
 }
 
-// pause waits before the next attempt.
-func pause(ctx context.Context, c firebreak.Call, wait time.Duration, o firebreak.Outcome) error {
+// pause gives up result and waits before the next attempt. The wait begins before
+// the result is drained: it was found to fit into the deadline, and both together
+// might not.
+func pause(ctx context.Context, c firebreak.Call, result any, wait time.Duration, o firebreak.Outcome) error {
 	begin := time.Now()
-	_, err := c.Wait(ctx, wait, nil)
+	firebreak.Discard(result)
+	_, err := c.Wait(ctx, wait-time.Since(begin), nil)
+	reason := "transient"
+	switch {
+	case err != nil:
+		reason = "canceled" // no attempt follows
+	case o.Class == firebreak.Overload:
+		reason = "throttled"
+	}
 	c.Emit(ctx, firebreak.Event{
-		Kind: firebreak.EventRetry, Policy: "retry", Reason: reason(o), Attempt: c.Attempt + 1, Duration: time.Since(begin), Err: o.Err,
+		Kind: firebreak.EventRetry, Policy: "retry", Reason: reason, Attempt: c.Attempt + 1, Duration: time.Since(begin), Err: o.Err,
 	})
 	return err
-}
-
-func reason(o firebreak.Outcome) string {
-	if o.Class == firebreak.Overload {
-		return "throttled"
-	}
-	return "transient"
 }
 
 // Describe implements [firebreak.Describer].
@@ -232,6 +241,10 @@ func (r *Retry) Describe() firebreak.Description {
 func (r *Retry) Report(yield func(firebreak.Status)) {
 	yield(firebreak.Status{Policy: "retry", Budget: r.budget.Available(), Budgeted: true})
 }
+
+// Evictable implements [firebreak.Evicter]: a budget of the policy's own that was
+// drawn on is not forgotten, for in its place one with a full floor would begin.
+func (r *Retry) Evictable() bool { return r.cfg.Budget != nil || r.budget.rested() }
 
 type suppressedKey struct{}
 

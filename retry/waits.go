@@ -1,6 +1,7 @@
 package retry
 
 import (
+	"math"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -22,6 +23,9 @@ func (w *waits) next(cfg *Config, o firebreak.Outcome) (time.Duration, bool) {
 	d := w.backOff(cfg, o).NextBackOff()
 	if d < 0 {
 		return 0, false
+	}
+	if d > math.MaxInt64-o.RetryAfter {
+		return math.MaxInt64, true // no wait at all is what an overflow would come to
 	}
 	return o.RetryAfter + d, true // the hint is a minimum: chance only adds
 }
@@ -46,11 +50,14 @@ func (w *waits) backOff(cfg *Config, o firebreak.Outcome) backoff.BackOff {
 }
 
 // FullJitter returns waits that are random between 0 and a ceiling that is base at
-// first and doubles with each, up to limit.
+// first and doubles with each, up to limit. They are 0 if base or limit is not
+// positive.
 //
 // It is the "full jitter" of Marc Brooker, Exponential Backoff And Jitter, AWS
 // Architecture Blog, 2015, which spreads clients that failed together best.
 func FullJitter(base, limit time.Duration) *backoff.ExponentialBackOff {
+	limit = max(limit, 0)
+	base = min(max(base, 0), limit) // it is the series that has a limit, not its start
 	return backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(base/2), // the middle of the interval
 		backoff.WithRandomizationFactor(1),  // which reaches from 0 to twice that
