@@ -85,7 +85,8 @@ func (l *load) run(ctx context.Context, rps int, during time.Duration, fails fun
 		})
 		mu.Lock()
 		defer mu.Unlock()
-		if l.calls++; err == nil {
+		l.calls++
+		if err == nil {
 			l.good++
 		}
 	}

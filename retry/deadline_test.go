@@ -21,6 +21,7 @@ import (
 func TestA4_59_A6_94_NoWaitThatDoesNotFit(t *testing.T) {
 	const limit = 2 * time.Second
 	withDeadline := func(t *testing.T, r *retry.Retry, d *dependency) (any, error) {
+		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), limit)
 		defer cancel()
 		return r.Do(ctx, idempotent(), d.handle)
@@ -28,6 +29,7 @@ func TestA4_59_A6_94_NoWaitThatDoesNotFit(t *testing.T) {
 	// The timeout of the whole call is merged into that of the attempts: the context
 	// that the retry sees has no deadline.
 	inStack := func(t *testing.T, r *retry.Retry, d *dependency) (any, error) {
+		t.Helper()
 		stack := firebreak.New("test", timeout.New(limit), r, timeout.New(time.Second))
 		return stack.Do(t.Context(), idempotent(), func(ctx context.Context, c firebreak.Call) (any, error) {
 			at, ok := ctx.Deadline()

@@ -18,7 +18,8 @@ import (
 func Example() {
 	attempts := 0
 	fetchPrice := func(context.Context) (int, error) {
-		if attempts++; attempts < 3 {
+		attempts++
+		if attempts < 3 {
 			return 0, errors.New("connection reset")
 		}
 		return 42, nil
@@ -51,7 +52,8 @@ func Example_notIdempotent() {
 	attempts = 0
 	receipt, err := firebreak.Do(context.Background(), stack, "pay", func(context.Context) (string, error) {
 		// snippet: neverleft
-		if attempts++; attempts == 1 {
+		attempts++
+		if attempts == 1 {
 			return "", &firebreak.AttemptError{
 				Err:    errors.New("connection refused"),
 				Class:  firebreak.Failure,

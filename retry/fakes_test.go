@@ -3,6 +3,7 @@ package retry_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,6 +37,8 @@ func (b *body) Discard() { b.End(firebreak.Outcome{Class: firebreak.Ignored}) }
 // A dependency is what is called. It keeps when and how.
 type dependency struct {
 	respond func(n int) (any, error) // to attempt n, from 1 on
+
+	mu      sync.Mutex // guards the fields below, where a test looks while a call runs
 	calls   []firebreak.Call
 	at      []time.Time
 	results []any
@@ -52,8 +55,13 @@ func failingWithBody(err error) *dependency {
 }
 
 func (d *dependency) handle(_ context.Context, c firebreak.Call) (any, error) {
+	d.mu.Lock()
 	d.calls, d.at = append(d.calls, c), append(d.at, time.Now())
-	result, err := d.respond(len(d.calls))
+	n := len(d.calls)
+	d.mu.Unlock()
+	result, err := d.respond(n)
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.results = append(d.results, result)
 	return result, err
 }
@@ -61,6 +69,8 @@ func (d *dependency) handle(_ context.Context, c firebreak.Call) (any, error) {
 // wantAttempts reports if d did not get n attempts.
 func (d *dependency) wantAttempts(t *testing.T, n int) {
 	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	if len(d.calls) != n {
 		t.Errorf("%d attempts, want %d", len(d.calls), n)
 	}
@@ -70,6 +80,8 @@ func (d *dependency) wantAttempts(t *testing.T, n int) {
 // one is.
 func (d *dependency) wantDiscarded(t *testing.T, lastToo bool) {
 	t.Helper()
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	for i, r := range d.results {
 		b, ok := r.(*body)
 		if want := lastToo || i < len(d.results)-1; ok && b.Ended() != want {
