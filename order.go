@@ -192,7 +192,7 @@ func meantOrder(flat []Description) string {
 	sorted := slices.Clone(flat)
 	longest := slices.IndexFunc(sorted, func(d Description) bool {
 		return d.Kind == KindTimeout && !slices.ContainsFunc(sorted, func(e Description) bool {
-			return e.Kind == KindTimeout && (e.Timeout > d.Timeout || e.Timeout == 0 && d.Timeout > 0)
+			return e.Kind == KindTimeout && d.Timeout > 0 && (e.Timeout == 0 || e.Timeout > d.Timeout) // 0 is the longest
 		})
 	})
 	if longest >= 0 {
