@@ -74,7 +74,7 @@ func until(ctx context.Context, c Call, at time.Time, expired *TimeoutError, nex
 	returned = true
 
 	p, pending := result.(Pending)
-	late := inner.Err() != nil && context.Cause(inner) == error(expired)
+	late := errors.Is(inner.Err(), context.DeadlineExceeded) && context.Cause(inner) == error(expired)
 	switch {
 	case late && pending && !p.Ended():
 		p.Discard() // it came too late to be read
@@ -91,10 +91,16 @@ func until(ctx context.Context, c Call, at time.Time, expired *TimeoutError, nex
 		return result, err
 	}
 	cancel()
-	if errors.Is(err, expired) {
+	if passed(err, expired) {
 		c.Origin().timedOut(ctx, expired)
 	}
 	return result, err
+}
+
+// passed reports whether err is the end by expired. A caller may cancel for a
+// timeout that another call had, which is the same value for all calls of a policy.
+func passed(err error, expired *TimeoutError) bool {
+	return errors.Is(err, expired) && !errors.Is(err, context.Canceled)
 }
 
 // coverResult keeps the deadline over p until that has ended. It is apart from
@@ -102,7 +108,7 @@ func until(ctx context.Context, c Call, at time.Time, expired *TimeoutError, nex
 func coverResult(ctx context.Context, from Origin, p Pending, expired *TimeoutError, cancel context.CancelFunc) {
 	p.OnDone(func(o Outcome) {
 		cancel()
-		if errors.Is(o.Err, expired) {
+		if passed(o.Err, expired) {
 			from.timedOut(ctx, expired)
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/firebreak-go/firebreak"
@@ -48,15 +49,15 @@ func (t *RoundTripper) judge(req *http.Request, resp *http.Response) error {
 		return nil
 	}
 	e := &firebreak.AttemptError{Class: firebreak.Failure}
+	var hint bool
+	e.RetryAfter, hint = retryAfter(resp.Header, time.Now())
 	switch code {
 	case http.StatusRequestTimeout, http.StatusTooEarly:
 		e.Class = firebreak.Overload // not the dependency's failure, and worth another try
 	case http.StatusTooManyRequests:
 		e.Class = firebreak.Overload
-		e.RetryAfter, _ = retryAfter(resp.Header, time.Now())
 	case http.StatusServiceUnavailable:
-		var hint bool
-		if e.RetryAfter, hint = retryAfter(resp.Header, time.Now()); hint {
+		if hint {
 			e.Class = firebreak.Overload
 		}
 	case http.StatusBadGateway, http.StatusGatewayTimeout:
@@ -95,18 +96,14 @@ func (x *exchange) failure(err error) error {
 	case x.ctx.Err() != nil:
 		return x.ended(note, &err)
 	case closed(x.call.Cancel):
-		if deadline, ok := x.ctx.Deadline(); ok && time.Until(deadline) < cancelTolerance {
-			err = context.DeadlineExceeded
-			return note(firebreak.Failure, firebreak.RepeatNever)
-		}
-		err = fmt.Errorf("%w: %w", context.Canceled, err)
-		return note(firebreak.Ignored, firebreak.RepeatNever)
+		err = x.canceled(err)
+		return note(firebreak.Classify(err), firebreak.RepeatNever)
 	case x.ownReadError() != nil:
 		if own := x.ownReadError(); !errors.Is(err, own) {
 			err = fmt.Errorf("%w: %w", err, own)
 		}
 		return note(firebreak.Ignored, firebreak.RepeatNever)
-	case rejected(err), invalid(x.req):
+	case rejected(err), invalid(x.req, err):
 		return note(firebreak.Ignored, firebreak.RepeatNever)
 	case hopeless(err):
 		return note(firebreak.Failure, firebreak.RepeatNever)
@@ -122,15 +119,24 @@ func (x *exchange) ended(note func(firebreak.Class, firebreak.Repeat) error, err
 	*err = ctxerr.Of(x.ctx)
 	_, ours := errors.AsType[*firebreak.TimeoutError](*err)
 	switch {
+	case errors.Is(*err, context.Canceled): // whatever the cause: it may be a timeout of another call
+		return note(firebreak.Ignored, firebreak.RepeatNever)
 	case ours && x.trace.unsent():
 		return note(firebreak.Failure, firebreak.RepeatAlways)
 	case ours:
 		return note(firebreak.Failure, firebreak.RepeatByClass)
-	case errors.Is(*err, context.DeadlineExceeded):
+	default: // a deadline of the caller's
 		return note(firebreak.Failure, firebreak.RepeatNever)
-	default:
-		return note(firebreak.Ignored, firebreak.RepeatNever)
 	}
+}
+
+// canceled returns the error of an attempt that failed with err after its
+// Request.Cancel was closed.
+func (x *exchange) canceled(err error) error {
+	if deadline, ok := x.ctx.Deadline(); ok && time.Until(deadline) < cancelTolerance {
+		return context.DeadlineExceeded
+	}
+	return fmt.Errorf("%w: %w", context.Canceled, err)
 }
 
 func closed(c <-chan struct{}) bool {
@@ -159,10 +165,14 @@ func rejected(err error) bool {
 	return ok
 }
 
-// invalid reports whether req is one that no transport can send. Its failure is
-// the caller's.
-func invalid(req *http.Request) bool {
-	if req.URL.Scheme != "http" && req.URL.Scheme != "https" || req.URL.Host == "" && req.Host == "" {
+// invalid reports whether req is one that no transport can send, and err so the
+// caller's failure. A scheme of the user's own, from http.Transport.RegisterProtocol,
+// is as good as any: only the text tells one that nobody knows.
+func invalid(req *http.Request, err error) bool {
+	if req.URL.Scheme != "http" && req.URL.Scheme != "https" {
+		return req.URL.Scheme == "" || strings.Contains(err.Error(), "unsupported protocol scheme")
+	}
+	if req.URL.Host == "" {
 		return true
 	}
 	if !isToken(operationOr(req.Method)) {

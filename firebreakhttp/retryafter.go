@@ -25,8 +25,10 @@ func retryAfter(h http.Header, now time.Time) (d time.Duration, ok bool) {
 	if sent, err := http.ParseTime(h.Get("Date")); err == nil {
 		now = sent
 	}
-	d = at.Sub(now)
-	return d, d > 0
+	if d = at.Sub(now); d <= 0 {
+		return 0, false
+	}
+	return d, true
 }
 
 // wholeSeconds reads 1*DIGIT. A number that is too large is the longest duration.
