@@ -156,6 +156,10 @@ func (k *KeyedPolicy) release(e *entry) {
 	defer k.mu.Unlock()
 	e.inUse--
 	e.usedAt = time.Since(k.start)
+	if e != k.overflow { // hasRoom finds the idle ones in the order of their ends
+		k.unlink(e)
+		k.link(e)
+	}
 }
 
 // hasRoom makes room for one more key if it can, and drops what has been idle for

@@ -1,0 +1,5 @@
+//go:build !race
+
+package firebreak_test
+
+const raceDetector = false
