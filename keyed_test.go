@@ -533,11 +533,27 @@ func TestKeyedConcurrently(t *testing.T) {
 	k := firebreak.Keyed(firebreak.ByTarget, func(key string) firebreak.Policy {
 		return &keyUse{t: t, key: key, mu: mu, keys: keys}
 	}, firebreak.MaxKeys(maxKeys))
+	hold := func(prefix string) (held []*body) { // as many keys as there is room for
+		for i := range maxKeys {
+			held = append(held, new(body))
+			_, _ = k.Do(t.Context(), firebreak.Call{Target: fmt.Sprint(prefix, i)}, answer(held[i], nil))
+		}
+		return held
+	}
+	end := func(held []*body) {
+		for _, b := range held {
+			b.End(firebreak.Outcome{})
+		}
+	}
+	held := hold("")
 	var users sync.WaitGroup
 	for g := range 16 {
 		users.Go(func() {
 			random := rand.New(rand.NewPCG(uint64(g), 3))
-			for range 300 {
+			for i := range 300 {
+				if i == 100 {
+					end(held)
+				}
 				b := new(body)
 				_ = panicOf(func() {
 					_, _ = k.Do(t.Context(), firebreak.Call{Target: fmt.Sprint(random.IntN(24))}, func(context.Context, firebreak.Call) (any, error) {
@@ -564,16 +580,9 @@ func TestKeyedConcurrently(t *testing.T) {
 	}
 	// Nothing is in use any more: as many new keys find room.
 	delete(keys, firebreak.OverflowKey)
-	var held []*body
-	for i := range maxKeys {
-		held = append(held, new(body))
-		_, _ = k.Do(t.Context(), firebreak.Call{Target: fmt.Sprint("new ", i)}, answer(held[i], nil))
-	}
+	end(hold("new "))
 	if keys[firebreak.OverflowKey] != nil {
 		t.Errorf("%d new keys did not find room: one from before is still in use", maxKeys)
-	}
-	for _, b := range held {
-		b.End(firebreak.Outcome{})
 	}
 }
 
