@@ -62,6 +62,7 @@ func (cfg BudgetConfig) Validate() error {
 // is safe for concurrent use.
 type Budget struct {
 	start time.Time
+	own   bool // of one Retry, which nobody else knows
 
 	mu      sync.Mutex // guards account
 	account account

@@ -106,8 +106,7 @@ func (cfg Config) withDefaults() Config {
 // A Retry is a policy that makes failed calls again. It is safe for concurrent
 // use.
 type Retry struct {
-	cfg    Config
-	budget *Budget
+	cfg Config // with a Budget in any case
 }
 
 // New returns a Retry. It panics if cfg is not valid.
@@ -115,11 +114,12 @@ func New(cfg Config) *Retry {
 	if err := cfg.Validate(); err != nil {
 		panic(fmt.Errorf("retry.New: %w", err))
 	}
-	r := &Retry{cfg: cfg.withDefaults(), budget: cfg.Budget}
-	if r.budget == nil {
-		r.budget = NewBudget(BudgetConfig{})
+	cfg = cfg.withDefaults()
+	if cfg.Budget == nil {
+		cfg.Budget = NewBudget(BudgetConfig{})
+		cfg.Budget.own = true
 	}
-	return r
+	return &Retry{cfg: cfg}
 }
 
 // Do runs next until it succeeds, or until another attempt is not allowed or
@@ -132,7 +132,7 @@ func (r *Retry) Do(ctx context.Context, c firebreak.Call, next firebreak.Handler
 		result, err := next(inner, c)
 		if err == nil {
 			if n == 1 {
-				r.budget.deposit()
+				r.cfg.Budget.deposit()
 			}
 			return result, nil
 		}
@@ -163,7 +163,7 @@ func (r *Retry) again(
 	}()
 	o = c.Outcome(err)
 	if c.Attempt == 1 && o.Class != firebreak.Ignored {
-		r.budget.deposit()
+		r.cfg.Budget.deposit()
 	}
 	allowed := c.Attempt < r.cfg.MaxAttempts && (r.cfg.RetryNested || !suppressed(ctx))
 	if allowed && repeatable(c, o) && c.Err(ctx) == nil {
@@ -200,11 +200,11 @@ func fits(ctx context.Context, c firebreak.Call, wait time.Duration) bool {
 // have to open a file.
 func (r *Retry) prepare(ctx context.Context, c firebreak.Call, o firebreak.Outcome) bool {
 	paid := false
-	if r.budget.Available() >= 1 {
+	if r.cfg.Budget.Available() >= 1 {
 		if rw, ok := c.Request.(firebreak.Rewinder); ok && rw.Rewind() != nil {
 			return false
 		}
-		paid = r.budget.withdraw() // another call may have been faster
+		paid = r.cfg.Budget.withdraw() // another call may have been faster
 	}
 	if !paid {
 		c.Emit(ctx, firebreak.Event{Kind: firebreak.EventReject, Policy: "budget", Reason: "spent", Err: o.Err})
@@ -239,12 +239,12 @@ func (r *Retry) Describe() firebreak.Description {
 
 // Report implements [firebreak.Reporter].
 func (r *Retry) Report(yield func(firebreak.Status)) {
-	yield(firebreak.Status{Policy: "retry", Budget: r.budget.Available(), Budgeted: true})
+	yield(firebreak.Status{Policy: "retry", Budget: r.cfg.Budget.Available(), Budgeted: true})
 }
 
 // Evictable implements [firebreak.Evicter]: a budget of the policy's own that was
 // drawn on is not forgotten, for in its place one with a full floor would begin.
-func (r *Retry) Evictable() bool { return r.cfg.Budget != nil || r.budget.rested() }
+func (r *Retry) Evictable() bool { return !r.cfg.Budget.own || r.cfg.Budget.rested() }
 
 type suppressedKey struct{}
 
