@@ -12,6 +12,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"sync"
 	"time"
 
@@ -70,20 +71,28 @@ func (s State) String() string {
 // that says when to come back holds calls off until then. A vote does not count
 // if the state has changed since its attempt began.
 type Breaker struct {
-	cfg Config
+	cfg *Config // never changed
 
 	mu      sync.Mutex // guards the fields below; no callback of the user's runs under it
 	circuit circuit
 	home    firebreak.Origin // of the first call, for changes made by hand
 }
 
+// defaults are shared by all breakers of the zero Config: with one breaker per
+// dependency there may be thousands.
+var defaults = Config{}.withDefaults()
+
 // New returns a closed Breaker. It panics if cfg is not valid.
 func New(cfg Config) *Breaker {
 	if err := cfg.Validate(); err != nil {
 		panic(fmt.Errorf("breaker.New: %w", err))
 	}
-	b := &Breaker{cfg: cfg.withDefaults()}
-	b.circuit.init(&b.cfg)
+	b := &Breaker{cfg: &defaults}
+	if !reflect.ValueOf(cfg).IsZero() {
+		full := cfg.withDefaults() // apart, so that only such a cfg is on the heap
+		b.cfg = &full
+	}
+	b.circuit.init(b.cfg)
 	return b
 }
 
