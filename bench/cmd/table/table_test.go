@@ -1,0 +1,110 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const firstRound = `goos: linux
+BenchmarkRoundTrip/serial/firebreak-2        	   28226	      3000 ns/op	    1984 B/op	      14 allocs/op
+BenchmarkRoundTrip/serial/by_hand-2          	   54338	      2000 ns/op	    1984 B/op	      19 allocs/op
+BenchmarkRoundTrip/serial/go-retryablehttp-2 	  274077	       762.9 ns/op	     816 B/op	       8 allocs/op
+BenchmarkDo/serial/firebreak                 	   28226	       100 ns/op	       7 B/op	       7 allocs/op
+PASS
+`
+
+const secondRound = `BenchmarkRoundTrip/serial/firebreak-2    	   28226	      2000 ns/op	    1984 B/op	      14 allocs/op
+BenchmarkRoundTrip/serial/by_hand-2          	   54338	      4000 ns/op	    1984 B/op	      19 allocs/op
+BenchmarkRoundTrip/serial/go-retryablehttp-2 	  274077	       237.1 ns/op	     816 B/op	       8 allocs/op
+BenchmarkDo/serial/firebreak                 	   28226	       101 ns/op	       7 B/op	       7 allocs/op
+`
+
+func readRounds(t *testing.T, rounds ...string) *results {
+	t.Helper()
+	r := newResults()
+	for _, round := range rounds {
+		if err := r.read(strings.NewReader(round)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
+}
+
+func TestTable(t *testing.T) {
+	var b strings.Builder
+	if err := render(&b, readRounds(t, firstRound, secondRound)); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"| RoundTrip through five policies, serial | firebreak | 2500 | 1984 | 14 |  |\n",
+		"|  | by hand | 3000 | 1984 | 19 | 1.00 |\n", // of 1.5 and 0.5
+		"|  | go-retryablehttp | 500 | 816 | 8 | 6.18 |\n",
+		"| Do through five policies, serial | firebreak | 100 | 7 | 7 |  |\n",
+		"| RoundTrip through five policies, serial: time to that of by hand | 1.25 | 1.00 | met |\n",
+		"| Do through five policies, serial: allocations | 6 | 7 | **missed** |\n",
+		"| RoundTrip through five policies, serial: allocations | 14 | 14 | met |\n",
+		"| A call that an open breaker rejects, serial: allocations | 2 | 0 | **missed** |\n", // it did not run
+	} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("got\n%swant the line %s", b.String(), want)
+		}
+	}
+}
+
+func TestReadRefusesWhatItDoesNotKnow(t *testing.T) {
+	for _, line := range []string{
+		"BenchmarkDo/serial/firebreak-2 10 3000 ns/op",
+		"BenchmarkDo 10 3000 ns/op 7 B/op 7 allocs/op",
+		"BenchmarkDo/serial/firebreak-2 10 many ns/op 7 B/op 7 allocs/op",
+		"BenchmarkDo/serial/firebreak-2 10 3000 MB/s 7 B/op 7 allocs/op",
+	} {
+		if err := newResults().read(strings.NewReader(line)); err == nil {
+			t.Errorf("%q: got no error, want one", line)
+		}
+	}
+}
+
+func TestMiddle(t *testing.T) {
+	for _, tt := range []struct {
+		values []float64
+		want   float64
+	}{
+		{nil, 0},
+		{[]float64{3}, 3},
+		{[]float64{9, 1}, 5},
+		{[]float64{9, 1, 2}, 2},
+		{[]float64{9, 1, 2, 4}, 3},
+	} {
+		runs := make([]sample, len(tt.values))
+		got := middle(runs, func(i int, _ sample) float64 { return tt.values[i] })
+		if got != tt.want {
+			t.Errorf("median of %v: got %v, want %v", tt.values, got, tt.want)
+		}
+	}
+}
+
+func TestInsert(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "README.md")
+	write := func(text string) {
+		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("before\n" + startMark + "old\n" + endMark + "after\n")
+	if err := insert(name, "new\n"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "before\n" + startMark + "new\n" + endMark + "after\n"; string(got) != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	write("no marks\n")
+	if err := insert(name, "new\n"); err == nil {
+		t.Error("got no error without marks, want one")
+	}
+}
