@@ -200,7 +200,6 @@ func (b *Breaker) tellFirst(p permit) {
 // cannot hold the circuit: for the dependency if that has answered and only the
 // result lasts, against it if not.
 func (b *Breaker) limit(ctx context.Context, from firebreak.Origin, p permit) {
-	ctx = context.WithoutCancel(ctx)
 	timer := time.AfterFunc(b.cfg.ProbeTimeout, func() {
 		o := firebreak.Outcome{Class: firebreak.Failure, Err: errHungProbe}
 		b.mu.Lock()

@@ -133,24 +133,31 @@ func TestA4_65_FairTime(t *testing.T) {
 		fairTime time.Duration
 		callers  time.Duration // the caller's deadline; 0 is none
 		policys  time.Duration // of a timeout policy; 0 is none
-		own      error         // what the dependency fails with, at once
+		outside  bool          // the policy stands outside of the breaker
+		own      error         // what the dependency fails with
+		after    time.Duration // when
 		want     breaker.State
 	}{
 		{name: "DefaultCounts", callers: time.Millisecond, want: breaker.Open},
 		{name: "Unfair", fairTime: fair, callers: fair - 1, want: breaker.Closed},
 		{name: "Fair", fairTime: fair, callers: fair, want: breaker.Open},
 		{name: "PolicyCounts", fairTime: fair, policys: time.Second, want: breaker.Open},
+		{name: "PolicyOutsideCounts", fairTime: fair, policys: time.Second, outside: true, want: breaker.Open},
 		{name: "PolicyBeforeCaller", fairTime: fair, callers: time.Second + 1, policys: time.Second, want: breaker.Open},
 		{name: "CallerBeforePolicy", fairTime: fair, callers: time.Second, policys: time.Second + 1, want: breaker.Closed},
 		{name: "DependencysOwnDeadline", fairTime: fair, callers: fair, own: context.DeadlineExceeded, want: breaker.Open},
 		{name: "OtherFailure", fairTime: fair, callers: fair, own: os.ErrClosed, want: breaker.Open},
+		{name: "OtherFailureTooLate", fairTime: fair, callers: time.Second, own: os.ErrClosed, after: time.Second + 1, want: breaker.Open},
 	} {
 		for _, body := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s_body_%t", test.name, body), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					b := breaker.New(breaker.Config{ConsecutiveFailures: 1, FairTime: test.fairTime})
 					policies := []firebreak.Policy{timeout.Unbounded("it is the caller's"), b}
-					if test.policys > 0 {
+					switch {
+					case test.outside:
+						policies = []firebreak.Policy{timeout.New(test.policys), b}
+					case test.policys > 0:
 						policies = []firebreak.Policy{b, timeout.New(test.policys)}
 					}
 					ctx := t.Context()
@@ -161,6 +168,7 @@ func TestA4_65_FairTime(t *testing.T) {
 					}
 					ends := func(ctx context.Context) error {
 						if test.own != nil {
+							time.Sleep(test.after)
 							return test.own
 						}
 						<-ctx.Done()
@@ -474,6 +482,10 @@ func TestAllocations(t *testing.T) {
 	measured := breaker.New(breaker.Config{SlowAfter: time.Hour, FairTime: time.Hour})
 	if got := testing.AllocsPerRun(1000, func() { _, _ = measured.Do(ctx, firebreak.Call{}, next) }); got > 1 {
 		t.Errorf("a call that is measured makes %v allocations, want 1", got)
+	}
+	b.ForceClosed()
+	if got := testing.AllocsPerRun(1000, func() { _, _ = b.Do(ctx, firebreak.Call{}, next) }); got > 0 {
+		t.Errorf("a call through a breaker that was forced closed makes %v allocations, want 0", got)
 	}
 	b.ForceOpen()
 	if got := testing.AllocsPerRun(1000, func() { _, _ = b.Do(ctx, firebreak.Call{}, next) }); got > 2 {

@@ -153,6 +153,30 @@ func TestA12_230_PanickingListener(t *testing.T) {
 	}
 }
 
+// TestSlowListener holds up the call that tells it, but neither other calls nor the
+// time limit of its probe.
+func TestSlowListener(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := breaker.New(breaker.Config{ConsecutiveFailures: 1, Probes: 2, OnStateChange: func(c breaker.Change) {
+			if c.From == breaker.Open {
+				time.Sleep(time.Hour)
+			}
+		}})
+		untilProbing(t, b)
+		var calls sync.WaitGroup
+		calls.Go(func() { _, _ = do(t.Context(), b, succeed) })
+		synctest.Wait()
+		if _, err := do(t.Context(), b, succeed); err != nil {
+			t.Errorf("got %v, want the second probe to be made", err)
+		}
+		wantState(t, b, breaker.HalfOpen)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		wantState(t, b, breaker.Open)
+		calls.Wait()
+	})
+}
+
 // TestPanicDiscardsResult: a result that its caller never gets is not left open.
 func TestPanicDiscardsResult(t *testing.T) {
 	for _, test := range []struct {
@@ -285,6 +309,7 @@ func TestChangeIsOfTheCallThatMadeIt(t *testing.T) {
 			synctest.Wait()
 			time.Sleep(6 * time.Second)
 			_ = stackDo(t.Context(), stack, "second", nil)
+			_ = stackDo(t.Context(), stack, "third", nil)
 			close(release)
 		})
 		var ops []string

@@ -31,7 +31,7 @@ type circuit struct {
 
 	generation uint64    // counts the changes of state
 	until      time.Time // when an open time or a hold ends: calls are rejected before it
-	cause      error     // the failure that opened the circuit, or asked for the hold
+	cause      error     // the failure that opened the circuit last, or asked for the hold
 	failedAt   time.Time // when the last failure in a row was counted
 	inRow      int32     // failures in a row while closed
 	opened     int32     // how often the circuit opened since it was closed
@@ -99,9 +99,6 @@ func (c *circuit) moved(_ string, _, to gobreaker.State) {
 		c.enter(HalfOpen)
 	case gobreaker.StateClosed:
 		c.opened = 0
-		if c.until.IsZero() { // else it is the cause of a hold
-			c.cause = nil
-		}
 		c.enter(Closed)
 	}
 }
@@ -150,7 +147,6 @@ func (c *circuit) admit() (permit, *firebreak.RejectedError) {
 		return permit{}, c.rejection("held", c.until.Sub(now))
 	}
 	if c.state == Closed {
-		c.cause = nil
 		if now.Sub(c.failedAt) >= c.cfg.Window { // nobody called for so long: the row is old
 			c.inRow = 0
 		}

@@ -130,6 +130,25 @@ func TestSize(t *testing.T) {
 	}
 }
 
+// TestTimerOfProbeIsStopped: a probe that has voted leaves no timer behind.
+func TestTimerOfProbeIsStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := New(Config{ConsecutiveFailures: 1, Probes: 3})
+		b.circuit.vote(permit{}, failed)
+		time.Sleep(time.Minute)
+		for _, class := range []firebreak.Class{firebreak.Ignored, firebreak.Overload, firebreak.Success, firebreak.Failure} {
+			p, err := b.admit(t.Context(), firebreak.Call{}, firebreak.Origin{})
+			if err != nil || p.probe == nil || p.probe.timer == nil {
+				t.Fatalf("admit returns %+v, %v, want a probe with a time limit", p, err)
+			}
+			b.vote(t.Context(), firebreak.Origin{}, p, firebreak.Outcome{Class: class})
+			if p.probe.timer.Stop() {
+				t.Errorf("after a vote of class %v the timer still runs", class)
+			}
+		}
+	})
+}
+
 // TestGobreakerDropsLongCalls holds the reason for which calls are shown to
 // gobreaker when they end. When it fails, gobreaker has changed: see
 // docs/decisions/gobreaker.md.

@@ -72,7 +72,7 @@ func TestA12_210_HalfOpenIsLeft(t *testing.T) {
 		{"CancelledBefore", func(ctx context.Context, b *breaker.Breaker) {
 			ctx, cancel := context.WithCancel(ctx)
 			cancel()
-			_, _ = do(ctx, b, succeed)
+			_, _ = do(ctx, b, fail) // not even tried
 		}, breaker.Closed},
 		{"ClassifierPanics", func(ctx context.Context, b *breaker.Breaker) {
 			defer func() { _ = recover() }()
