@@ -12,8 +12,8 @@ import (
 	"github.com/firebreak-go/firebreak/internal/ctxerr"
 )
 
-// timeoutError is a cause that says all that a deadline does.
-var timeoutError = &firebreak.TimeoutError{After: time.Second, Scope: "call"}
+// errTimeout is a cause that says all that a deadline does.
+var errTimeout = &firebreak.TimeoutError{After: time.Second, Scope: "call"}
 
 // wrapped matches context.DeadlineExceeded, but has no method Timeout.
 type wrapped struct{ error }
@@ -40,14 +40,14 @@ func TestA4_51_57_Of(t *testing.T) {
 			[]error{context.Canceled, io.EOF}, "EOF\ncontext canceled", false,
 		},
 		{
-			"cancelled because something took too long", cancelWith(timeoutError),
-			[]error{context.Canceled, timeoutError}, "context canceled: timeout: call took over 1s", false,
+			"cancelled because something took too long", cancelWith(errTimeout),
+			[]error{context.Canceled, errTimeout}, "context canceled: timeout: call took over 1s", false,
 		},
 		{"a deadline", deadlineWith(nil), []error{context.DeadlineExceeded}, "context deadline exceeded", true},
 		{"a deadline with a cause", deadlineWith(io.EOF), []error{context.DeadlineExceeded, io.EOF}, "context deadline exceeded: EOF", true},
 		{
-			"a deadline whose cause says so", deadlineWith(timeoutError),
-			[]error{context.DeadlineExceeded, timeoutError}, "timeout: call took over 1s", true,
+			"a deadline whose cause says so", deadlineWith(errTimeout),
+			[]error{context.DeadlineExceeded, errTimeout}, "timeout: call took over 1s", true,
 		},
 		{
 			"a deadline whose cause says so but for Timeout", deadlineWith(late),
@@ -72,7 +72,7 @@ func TestA4_51_57_Of(t *testing.T) {
 				if err.Error() != test.text {
 					t.Errorf("Of = %q, want %q", err, test.text)
 				}
-				asserted, ok := err.(interface{ Timeout() bool }) //nolint:errorlint // as url.Error does
+				asserted, ok := err.(interface{ Timeout() bool })
 				if got := ok && asserted.Timeout(); got != test.timeout {
 					t.Errorf("Timeout of %v = %t, want %t", err, got, test.timeout)
 				}
