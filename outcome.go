@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/firebreak-go/firebreak/internal/errtext"
 )
 
 // A Class is what an attempt's end means to the policies.
@@ -168,7 +170,7 @@ func (e *RejectedError) Error() string {
 		b.WriteString(" for " + e.RetryAfter.Round(100*time.Millisecond).String())
 	}
 	if e.Cause != nil {
-		b.WriteString(": " + e.Cause.Error())
+		b.WriteString(": " + errtext.Of(e.Cause))
 	}
 	return b.String()
 }

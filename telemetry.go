@@ -15,6 +15,8 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 	"go.opentelemetry.io/otel/trace/noop"
+
+	"github.com/firebreak-go/firebreak/internal/errtext"
 )
 
 // scope is the name under which firebreak reports.
@@ -163,7 +165,7 @@ func (t *telemetry) endCall(ctx context.Context, st *state, o Outcome) {
 	case "ok", "ok_after_retry", "canceled":
 	default:
 		st.span.SetAttributes(attribute.String("error.type", ErrorType(o.Err)))
-		st.span.SetStatus(codes.Error, o.Err.Error())
+		st.span.SetStatus(codes.Error, errtext.Of(o.Err))
 	}
 	st.span.End()
 }

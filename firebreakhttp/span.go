@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/firebreak-go/firebreak"
+	"github.com/firebreak-go/firebreak/internal/errtext"
 )
 
 // attemptSpan is the CLIENT span of an attempt, by the HTTP semantic conventions.
@@ -148,7 +149,7 @@ func (s attemptSpan) fail(err error) {
 	}
 	s.span.SetAttributes(attribute.String("error.type", firebreak.ErrorType(err)))
 	if firebreak.Classify(err) != firebreak.Ignored {
-		s.span.SetStatus(codes.Error, err.Error())
+		s.span.SetStatus(codes.Error, errtext.Of(err))
 	}
 	s.span.End()
 }
