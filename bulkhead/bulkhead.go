@@ -121,6 +121,9 @@ func (b *Bulkhead) Allow(ctx context.Context, c firebreak.Call) (done func(fireb
 }
 
 func (b *Bulkhead) acquire(ctx context.Context, c firebreak.Call) error {
+	if ctx.Err() != nil {
+		return c.Err(ctx) // nothing is taken for a caller who has left, and nothing rejected
+	}
 	b.mu.Lock()
 	if b.slots.take() {
 		b.mu.Unlock()
@@ -132,15 +135,18 @@ func (b *Bulkhead) acquire(ctx context.Context, c firebreak.Call) error {
 		return b.reject(ctx, c, "full")
 	}
 	begin := time.Now()
-	err := b.await(ctx, c, w)
+	granted, err := b.await(ctx, c, w)
 	c.Emit(ctx, firebreak.Event{Kind: firebreak.EventWait, Policy: "bulkhead", Duration: time.Since(begin), Err: err})
+	if !granted && err == nil {
+		return b.reject(ctx, c, "queue_timeout")
+	}
 	return err
 }
 
-// await waits for the slot of w. A slot that is granted at the moment at which
-// the call ends is given back.
-func (b *Bulkhead) await(ctx context.Context, c firebreak.Call, w *waiter) error {
-	granted, err := c.Wait(ctx, b.maxWait, w.granted)
+// await waits for the slot of w, for maxWait at most. A slot that is granted at
+// the moment at which the call ends is given back: err is nil if granted is true.
+func (b *Bulkhead) await(ctx context.Context, c firebreak.Call, w *waiter) (granted bool, err error) {
+	granted, err = c.Wait(ctx, b.maxWait, w.granted)
 	if !granted {
 		b.mu.Lock()
 		granted = !b.slots.leave(w)
@@ -149,15 +155,11 @@ func (b *Bulkhead) await(ctx context.Context, c firebreak.Call, w *waiter) error
 	if granted && err == nil {
 		err = c.Err(ctx)
 	}
-	switch {
-	case granted && err != nil:
+	if granted && err != nil {
 		b.release()
-		return err
-	case granted || err != nil:
-		return err
-	default:
-		return b.reject(ctx, c, "queue_timeout")
+		return false, err
 	}
+	return granted, err
 }
 
 func (b *Bulkhead) release() {
@@ -166,10 +168,11 @@ func (b *Bulkhead) release() {
 	b.slots.free()
 }
 
+// reject returns the rejection of a call for which there was no slot: all are in
+// use then.
 func (b *Bulkhead) reject(ctx context.Context, c firebreak.Call, reason string) error {
-	s := b.status()
 	return c.Reject(ctx, &firebreak.RejectedError{
-		Policy: "bulkhead", Reason: reason, Err: ErrFull, Limit: s.Limit, Usage: s.InFlight,
+		Policy: "bulkhead", Reason: reason, Err: ErrFull, Limit: b.slots.max, Usage: b.slots.max,
 	})
 }
 
@@ -183,10 +186,9 @@ func (b *Bulkhead) Describe() firebreak.Description {
 }
 
 // Report implements [firebreak.Reporter].
-func (b *Bulkhead) Report(yield func(firebreak.Status)) { yield(b.status()) }
-
-func (b *Bulkhead) status() firebreak.Status {
+func (b *Bulkhead) Report(yield func(firebreak.Status)) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	return firebreak.Status{Policy: "bulkhead", InFlight: b.slots.taken, Waiting: b.slots.waiting, Limit: b.slots.max}
+	s := firebreak.Status{Policy: "bulkhead", InFlight: b.slots.taken, Waiting: b.slots.waiting, Limit: b.slots.max}
+	b.mu.Unlock()
+	yield(s)
 }
