@@ -83,8 +83,8 @@ func TestA12_224_CancelledHeadLeavesTheSlotToTheNext(t *testing.T) {
 // endedContext has ended when gone is set, but wakes nobody: so does each context for
 // as long as it takes to tell those who wait.
 type endedContext struct {
-	context.Context //nolint:containedctx // it is one
-	gone            atomic.Bool
+	context.Context
+	gone atomic.Bool
 }
 
 func (c *endedContext) Err() error {
