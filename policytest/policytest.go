@@ -105,7 +105,7 @@ func checkCallPassedOn(t *testing.T, fresh func() firebreak.Policy) {
 	marker := firebreak.Class(42)
 	c.Idempotent, c.Cancel = true, make(chan struct{})
 	c.Classify = func(error) firebreak.Class { return marker }
-	stack := ""
+	stack := "" // outside of one p may bring its own, as a Keyed of Stacks does
 	if s, ok := p.(*firebreak.Stack); ok {
 		stack = s.Name()
 	}
@@ -117,7 +117,7 @@ func checkCallPassedOn(t *testing.T, fresh func() firebreak.Policy) {
 					got.Op, got.Target, got.Idempotent, c.Op, c.Target, c.Idempotent, want)
 			case got.Request != c.Request || got.Cancel != c.Cancel || got.Classify == nil || got.Classify(nil) != marker:
 				t.Errorf("next got a Call with another Request, Cancel or Classify: %s", want)
-			case got.Stack() != stack:
+			case stack != "" && got.Stack() != stack:
 				t.Errorf("next got a Call of the Stack %q, want %q: %s", got.Stack(), stack, want)
 			}
 			return nil, nil
