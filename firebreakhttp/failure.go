@@ -103,7 +103,7 @@ func (x *exchange) failure(err error) error {
 			err = fmt.Errorf("%w: %w", err, own)
 		}
 		return note(firebreak.Ignored, firebreak.RepeatNever)
-	case rejected(err), invalid(x.req, err):
+	case rejected(err), invalid(x.req, err), isFileError(err):
 		return note(firebreak.Ignored, firebreak.RepeatNever)
 	case hopeless(err):
 		return note(firebreak.Failure, firebreak.RepeatNever)
@@ -162,6 +162,13 @@ func (x *exchange) ownReadError() error {
 
 func rejected(err error) bool {
 	_, ok := errors.AsType[*firebreak.RejectedError](err)
+	return ok
+}
+
+// isFileError reports whether err is of a file: one that was to be sent, or a
+// certificate's. Dependencies have none.
+func isFileError(err error) bool {
+	_, ok := errors.AsType[*fs.PathError](err)
 	return ok
 }
 
@@ -239,9 +246,6 @@ func hopeless(err error) bool {
 	if _, ok := errors.AsType[tls.AlertError](err); ok {
 		return true
 	}
-	if _, ok := errors.AsType[*fs.PathError](err); ok { // a file that was to be sent
-		return true
-	}
 	dns, ok := errors.AsType[*net.DNSError](err)
 	return ok && dns.IsNotFound
 }
@@ -272,5 +276,5 @@ func (x *exchange) neverLeft(err error) bool {
 		return true
 	}
 	op, ok := errors.AsType[*net.OpError](err)
-	return ok && op.Op == "dial" && !x.trace.mayHaveLeft()
+	return ok && (op.Op == "dial" || op.Op == "proxyconnect") && !x.trace.mayHaveLeft()
 }
