@@ -61,7 +61,7 @@ func (m *metrics) init(s *Stack, provider metric.MeterProvider) {
 	m.callDuration = histogram("firebreak.call.duration", "Duration of calls, to the end of their results.")
 	m.attemptDuration = histogram("firebreak.attempt.duration", "Duration of attempts, until their results began.")
 	m.queueDuration = histogram("firebreak.queue.duration", "Time spent in the queue of a policy.")
-	m.retries = counter("firebreak.retries", "{retry}", "Attempts made after the first.")
+	m.retries = counter("firebreak.retries", "{retry}", "Waits before another attempt.")
 	m.rejections = counter("firebreak.rejections", "{rejection}", "Attempts that a policy did not let happen.")
 	m.timeouts = counter("firebreak.timeouts", "{timeout}", "Calls and attempts that a timeout ended.")
 	m.transitions = counter("firebreak.breaker.transitions", "{transition}", "Changes of state of circuit breakers.")
