@@ -155,7 +155,7 @@ func TestA6_92_Cap(t *testing.T) {
 	}
 }
 
-// Behaviour 93: "Bad values (``, `-5`, `1.5`, `1e9`, past date): ignore, use
+// Behaviour 93: "Bad values (“, `-5`, `1.5`, `1e9`, past date): ignore, use
 // backoff."
 func TestA6_93_BadValues(t *testing.T) {
 	for _, value := range []string{
