@@ -43,7 +43,7 @@ type Handler func(ctx context.Context, c Call) (result any, err error)
 //     the caller's values.
 //   - A panic or a [runtime.Goexit] of next passes through it and releases
 //     everything that the call held.
-//   - What it holds for a call it holds until the result has ended ([OnDone]).
+//   - What it holds for a call it holds until the result has ended ([Call.OnDone]).
 //   - An outcome of class [Ignored] releases, but does not count.
 //   - It runs the callbacks that it was given in order and without a lock.
 //   - It is safe for concurrent use.

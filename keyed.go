@@ -61,8 +61,8 @@ func MaxKeys(n int) KeyedOption {
 // longest ago makes room for a new one, but never one with calls in flight, nor
 // one that still has something to remember, such as an open breaker (see
 // [Evicter]). If there is none, the call shares the policy of [OverflowKey]
-// with all others of that kind: a new key never gets around a limit. Keys that
-// were not used for ten minutes are forgotten.
+// with all others of that kind: a new key never gets around a limit. A new
+// key also has some forgotten that were not used for ten minutes.
 //
 // newPolicy is called once at the start, with OverflowKey, so that a wrong
 // configuration panics there and not in the first call. Keyed panics if key or

@@ -37,7 +37,7 @@ type Reporter interface {
 
 // watch has the gauges of provider report s for as long as s is used elsewhere.
 func watch(s *Stack, provider metric.MeterProvider) {
-	if !reflect.TypeOf(provider).Comparable() {
+	if !reflect.ValueOf(provider).Comparable() {
 		g := new(gauges)
 		report(g.start(provider.Meter(scope)))
 		g.add(s)
