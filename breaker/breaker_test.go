@@ -261,7 +261,7 @@ func TestCauseIsBare(t *testing.T) {
 			b := breaker.New(breaker.Config{ConsecutiveFailures: 1})
 			_, _ = do(t.Context(), b, func() (any, error) { return noted(class) })
 			_, err := do(t.Context(), b, succeed)
-			if rejection, ok := errors.AsType[*firebreak.RejectedError](err); !ok || rejection.Cause != errStatus {
+			if rejection, ok := errors.AsType[*firebreak.RejectedError](err); !ok || rejection.Cause != errStatus { //nolint:errorlint // the error itself, not one around it
 				t.Errorf("after a %v: got %#v, want the cause %v", class, err, errStatus)
 			}
 		}

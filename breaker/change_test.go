@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/firebreak-go/firebreak"
 	"github.com/firebreak-go/firebreak/breaker"
@@ -39,7 +40,7 @@ func TestA12_215_ListenerMayUseTheBreaker(t *testing.T) {
 			switch len(log) {
 			case 1:
 				_, err := do(t.Context(), b, succeed)
-				log = append(log, err.(*firebreak.RejectedError).Reason)
+				log = append(log, rejectionOf(t, err).Reason)
 				b.ForceOpen()
 				log = append(log, "forced")
 			case 4:
@@ -251,7 +252,7 @@ func TestEvents(t *testing.T) {
 		call := func(op string, err error) error { return stackDo(t.Context(), stack, op, err) }
 		got := events(t, func() {
 			_ = call("charge", errStatus)
-			rejection := call("refund", nil).(*firebreak.RejectedError)
+			rejection := rejectionOf(t, call("refund", nil))
 			time.Sleep(rejection.RetryAfter)
 			_ = call("list", nil)
 			b.ForceOpen()
@@ -281,7 +282,7 @@ func TestEvents(t *testing.T) {
 			{Kind: "transition", From: "forced-open", To: "forced-closed"},
 			{Kind: "transition", From: "forced-closed", To: "closed"},
 		}
-		if diff := cmp.Diff(want, lines, cmp.Comparer(func(a, b error) bool { return a == b })); diff != "" {
+		if diff := cmp.Diff(want, lines, cmpopts.EquateErrors()); diff != "" {
 			t.Errorf("events (-want +got):\n%s", diff)
 		}
 	})

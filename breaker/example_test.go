@@ -19,29 +19,22 @@ func Example() {
 	payments := firebreak.New("payments",
 		breaker.New(breaker.Config{
 			ConsecutiveFailures: 3, // the default is 10
-			OnStateChange: func(c breaker.Change) {
-				fmt.Printf("payments is %v: %v\n", c.To, c.Cause)
-			},
+			OnStateChange:       func(c breaker.Change) { fmt.Printf("payments is %v: %v\n", c.To, c.Cause) },
 		}),
 		timeout.New(2*time.Second),
 	)
-	for range 5 {
+	for range 4 {
 		_, err := firebreak.Do(context.Background(), payments, "charge", charge)
-		if errors.Is(err, breaker.ErrOpen) {
-			fmt.Println("not even tried")
-			continue
-		}
-		fmt.Println(err)
+		fmt.Println("not even tried:", errors.Is(err, breaker.ErrOpen))
 	}
 	// end snippet
 
 	// Output:
-	// connection refused
-	// connection refused
+	// not even tried: false
+	// not even tried: false
 	// payments is open: connection refused
-	// connection refused
-	// not even tried
-	// not even tried
+	// not even tried: false
+	// not even tried: true
 }
 
 func ExampleBreaker_ForceOpen() {

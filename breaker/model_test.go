@@ -81,6 +81,7 @@ func TestCountsAsTheModelDoes(t *testing.T) {
 
 // compare returns how often the breaker opened.
 func compare(t *testing.T, seed uint64, rng *rand.Rand, cfg breaker.Config) (openings int) {
+	t.Helper()
 	b := breaker.New(cfg)
 	m := &model{cfg: cfg, start: time.Now()}
 	failing := rng.Float64()

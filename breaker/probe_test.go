@@ -33,11 +33,17 @@ func untilProbing(t *testing.T, b *breaker.Breaker) {
 func waitOut(t *testing.T, b *breaker.Breaker) {
 	t.Helper()
 	_, err := do(t.Context(), b, succeed)
+	wantState(t, b, breaker.Open)
+	time.Sleep(rejectionOf(t, err).RetryAfter)
+}
+
+func rejectionOf(t *testing.T, err error) *firebreak.RejectedError {
+	t.Helper()
 	rejection, ok := errors.AsType[*firebreak.RejectedError](err)
-	if !ok || b.State() != breaker.Open {
-		t.Fatalf("state %v, error %v, want an open breaker", b.State(), err)
+	if !ok {
+		t.Fatalf("got %v, want a rejection", err)
 	}
-	time.Sleep(rejection.RetryAfter)
+	return rejection
 }
 
 func wantState(t *testing.T, b *breaker.Breaker, want breaker.State) {

@@ -97,6 +97,7 @@ var (
 )
 
 func newScript(t *testing.T) *script {
+	t.Helper()
 	s := &script{t: t, calls: make(map[string]*call)}
 	s.configure(breaker.Config{})
 	return s
@@ -140,7 +141,7 @@ func (s *script) run(verb string, args []string) error {
 		return s.rejected(args)
 	case "rejection":
 		if err := s.do(nil); err == nil || err.Error() != strings.Join(args, " ") {
-			return fmt.Errorf("got %v", err)
+			return fmt.Errorf("got %v", err) //nolint:errorlint // nil, too
 		}
 		return nil
 	case "wait":
