@@ -1,12 +1,15 @@
 package firebreakhttp
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"os"
+	"reflect"
 	"strings"
 	"sync/atomic"
 )
@@ -50,26 +53,34 @@ func operation(method string) string {
 }
 
 // maxTarget is the longest target; longer ones, which no DNS name is, are one.
-const maxTarget = 262
+const (
+	maxTarget = 262
+	tooLong   = "(too long)"
+)
 
 // target returns the host and, if it is not the scheme's, the port of u in one
 // spelling: "Example.com.:443" is "example.com" for https.
 func target(u *url.URL) string {
-	host := u.Host
-	if len(host) > maxTarget {
-		return "(too long)"
+	if len(u.Host) > maxTarget {
+		return tooLong
 	}
+	usual := ""
 	switch u.Scheme {
 	case "https":
-		host = strings.TrimSuffix(host, ":443")
+		usual = ":443"
 	case "http":
-		host = strings.TrimSuffix(host, ":80")
+		usual = ":80"
 	}
-	host = strings.TrimSuffix(host, ":")
-	if name, port, ok := strings.Cut(host, ".:"); ok {
-		host = name + ":" + port
+	host := strings.ToLower(u.Host)
+	for before := ""; host != before; { // until there is nothing left to take off
+		before = host
+		host = strings.TrimRight(strings.TrimSuffix(host, usual), ".:")
+		host = strings.ReplaceAll(host, ".:", ":")
 	}
-	return strings.ToLower(strings.TrimSuffix(host, "."))
+	if len(host) > maxTarget { // some letters are longer in lower case
+		return tooLong
+	}
+	return host
 }
 
 func closeBody(req *http.Request) {
@@ -108,21 +119,62 @@ func (u *upload) Rewind() error {
 	return nil
 }
 
-// take returns the body for the next attempt, which has to close it.
-func (u *upload) take() (io.ReadCloser, error) {
+// give gives req the body of the next attempt, which has to close it, and returns
+// what watches it, if anything does. The copies that a transport makes with
+// GetBody, to replay the request itself, are watched as well.
+func (u *upload) give(req *http.Request) (*sentBody, error) {
 	if err := u.Rewind(); err != nil {
 		return nil, err
 	}
-	body := u.next
+	req.Body = u.next
 	if !u.sent {
-		body = u.req.Body
+		req.Body = u.req.Body
 	}
 	u.sent, u.next = true, nil
-	if !u.watch || body == http.NoBody {
-		return body, nil
+	if !u.watch || !canBreak(req) {
+		return nil, nil
 	}
-	return &sentBody{ReadCloser: body}, nil
+	watched := &sentBody{ReadCloser: req.Body}
+	req.Body = watched
+	if copyOf := u.req.GetBody; copyOf != nil {
+		req.GetBody = func() (io.ReadCloser, error) {
+			body, err := copyOf()
+			if err != nil || body == nil {
+				return body, err
+			}
+			return &sentBody{ReadCloser: body, replays: watched}, nil
+		}
+	}
+	return watched, nil
 }
+
+// canBreak reports whether a read of req's body may fail by the caller's fault, so
+// that it must be watched. What lies in memory cannot. A file that is sent once
+// says so itself, with an *fs.PathError. Both are left as they are: net/http
+// sends them with fewer system calls if it knows what they are.
+func canBreak(req *http.Request) bool {
+	switch reflect.TypeOf(req.Body) {
+	case noBodyType:
+		return false
+	case fileType:
+		return req.GetBody != nil
+	case nopCloser, nopCloserWriterTo:
+		switch reflect.ValueOf(req.Body).Field(0).Interface().(type) {
+		case *bytes.Reader, *bytes.Buffer, *strings.Reader:
+			return false
+		}
+	}
+	return true
+}
+
+// The types of bodies that canBreak knows. io.NopCloser has two: which it is
+// depends on whether the reader is an io.WriterTo.
+var (
+	noBodyType        = reflect.TypeOf(http.NoBody)
+	fileType          = reflect.TypeFor[*os.File]()
+	nopCloser         = reflect.TypeOf(io.NopCloser(nil))
+	nopCloserWriterTo = reflect.TypeOf(io.NopCloser(new(bytes.Reader)))
+)
 
 // finish closes what was not handed out to somebody who closes it.
 func (u *upload) finish() {
@@ -137,24 +189,35 @@ func (u *upload) finish() {
 }
 
 // sentBody remembers the error with which a request body broke off: that is the
-// caller's failure, not the dependency's.
+// caller's failure, not the dependency's. It closes the body once, however often
+// it is closed itself.
 type sentBody struct {
 	io.ReadCloser
-	closed atomic.Bool
-	broken atomic.Pointer[error]
+	replays *sentBody // the body that this one is a copy of, within one attempt; or nil
+	closed  atomic.Bool
+	broken  atomic.Pointer[error]
 }
 
 func (b *sentBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) && !b.closed.Load() {
-		b.broken.CompareAndSwap(nil, &err)
+	if err != nil && err != io.EOF && !b.closed.Load() { //nolint:errorlint // an EOF that is wrapped is none to those who read
+		b.breakOff(err)
 	}
 	return n, err //nolint:wrapcheck // a reader's errors are its caller's to compare
 }
 
+func (b *sentBody) breakOff(err error) {
+	if b.replays != nil {
+		b = b.replays
+	}
+	b.broken.CompareAndSwap(nil, &err)
+}
+
 // Close closes the body. What reads say from here on is no failure.
 func (b *sentBody) Close() error {
-	b.closed.Store(true)
+	if b.closed.Swap(true) {
+		return nil
+	}
 	return b.ReadCloser.Close() //nolint:wrapcheck // as it is
 }
 

@@ -1,7 +1,6 @@
 package firebreakhttp
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"time"
@@ -28,15 +27,30 @@ func (t *RoundTripper) receive(x *exchange, resp *http.Response) (any, error) {
 	x.span.answered(t, x.call, resp)
 	switch {
 	case resp.Body == nil:
-		resp.Body = http.NoBody // against the contract, but callers may rely on it
+		x.body = http.NoBody // against the contract, but callers may rely on it
+		resp.Body = x.body
 		x.End(x.end)
-	case resp.Body == http.NoBody:
+	case bodiless(x.req, resp):
 		x.End(x.end) // nobody reads or closes it reliably
 	default:
 		resp.Body = x.wrap()
 	}
 	x.span.endWith(x)
 	return x, err
+}
+
+// bodiless reports whether resp has no body, also where its Body is not
+// http.NoBody: HTTP/2 has another one, and bases wrap it. A ContentLength of 0
+// alone says nothing, for a base made by hand may have left it out.
+func bodiless(req *http.Request, resp *http.Response) bool {
+	if resp.Body == http.NoBody || req.Method == http.MethodHead {
+		return true
+	}
+	switch resp.StatusCode {
+	case http.StatusNoContent, http.StatusNotModified:
+		return true
+	}
+	return resp.ContentLength == 0 && (resp.ProtoMajor == 2 || resp.Header.Get("Content-Length") == "0")
 }
 
 func responseOf(result any) *http.Response {
@@ -85,10 +99,10 @@ func (b body) Read(p []byte) (int, error) {
 	switch {
 	case err == nil:
 		return n, nil
-	case errors.Is(err, io.EOF):
+	case err == io.EOF: //nolint:errorlint // one that is wrapped is no end to those who read
 		b.x.End(b.x.end)
-		return n, err //nolint:wrapcheck // io.EOF must stay io.EOF
-	case b.x.Ended():
+		return n, err
+	case b.x.closing.Load() || b.x.Ended():
 		return n, err //nolint:wrapcheck // what a closed body says
 	default:
 		o := b.x.brokenOff(err)
@@ -105,32 +119,47 @@ func (b body) Close() error {
 
 // brokenOff returns the outcome of a body that ended with err instead of EOF.
 func (x *exchange) brokenOff(err error) firebreak.Outcome {
-	if ended := ctxerr.Of(x.ctx); ended != nil && x.resp.StatusCode != http.StatusSwitchingProtocols {
-		return firebreak.Outcome{Class: firebreak.Classify(ended), Err: ended}
+	ended := ctxerr.Of(x.ctx)
+	switch {
+	case x.resp.StatusCode == http.StatusSwitchingProtocols:
+		ended = nil
+	case ended == nil && closed(x.call.Cancel):
+		ended = x.canceled(err)
 	}
-	return firebreak.Outcome{Class: firebreak.Failure, Err: err}
+	if ended == nil {
+		return firebreak.Outcome{Class: firebreak.Failure, Err: err}
+	}
+	return firebreak.Outcome{Class: firebreak.Classify(ended), Err: ended}
 }
 
+// close closes the body once. Reads that are under way fail from here on, which
+// says nothing of the dependency.
 func (x *exchange) close() error {
-	err := error(nil)
-	x.once.Do(func() { err = x.body.Close() })
-	return err
+	if x.closing.Swap(true) {
+		return nil
+	}
+	return x.body.Close()
 }
 
 // Discard ends a response that nobody wants. A short body is read to its end, so
 // that the connection can be used again; one that is long or slow is cut off.
 func (x *exchange) Discard() {
-	if x.Ended() {
-		return
+	o := x.end
+	if ended := ctxerr.Of(x.ctx); ended != nil && o.Class == firebreak.Success {
+		o = firebreak.Outcome{Class: firebreak.Classify(ended), Err: ended} // it came too late
 	}
-	if x.resp.ContentLength <= drainLimit && x.resp.StatusCode != http.StatusSwitchingProtocols && x.ctx.Err() == nil {
+	if !x.Ended() && x.worthDraining() {
 		cut := time.AfterFunc(drainTime, func() {
-			x.End(x.end) // cancels the attempt, for bodies that only heed that
+			x.End(o) // cancels the attempt, for bodies that only heed that
 			_ = x.close()
 		})
 		_, _ = io.CopyN(io.Discard, x.body, drainLimit)
 		cut.Stop()
 	}
 	_ = x.close()
-	x.End(x.end)
+	x.End(o)
+}
+
+func (x *exchange) worthDraining() bool {
+	return x.resp.ContentLength <= drainLimit && x.resp.StatusCode != http.StatusSwitchingProtocols && x.ctx.Err() == nil
 }

@@ -23,7 +23,7 @@ import (
 	"net/http"
 	"reflect"
 	"strconv"
-	"sync"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel/propagation"
 
@@ -77,14 +77,20 @@ type RoundTripper struct {
 // caller gets the last one as it came, without an error. What policies and timeouts
 // end comes back as the errors of their packages.
 //
-// Transport panics with all problems if stack is nil or base is a nil pointer.
+// Transport panics with all problems if stack or an option is nil, or if base is a
+// nil pointer or function.
 func Transport(base http.RoundTripper, stack *firebreak.Stack, options ...Option) *RoundTripper {
 	var problems []error
 	if stack == nil {
 		problems = append(problems, errors.New("stack is nil, want the result of firebreak.New"))
 	}
-	if v := reflect.ValueOf(base); v.Kind() == reflect.Pointer && v.IsNil() {
+	if v := reflect.ValueOf(base); (v.Kind() == reflect.Pointer || v.Kind() == reflect.Func) && v.IsNil() {
 		problems = append(problems, fmt.Errorf("base is a nil %T, want a RoundTripper, or nil for http.DefaultTransport", base))
+	}
+	for i, option := range options {
+		if option == nil {
+			problems = append(problems, fmt.Errorf("option %d is nil, want an Option", i+1))
+		}
 	}
 	if len(problems) > 0 {
 		panic(fmt.Errorf("firebreakhttp.Transport: %w", errors.Join(problems...)))
@@ -144,17 +150,22 @@ func answer(result any, err error) (*http.Response, error) {
 		err = e.Err
 	}
 	resp := responseOf(result)
-	switch {
-	case resp == nil && err == nil:
-		return nil, errors.New("firebreakhttp: a policy returned neither a response nor an error")
-	case resp == nil:
-		return nil, err
-	case err == nil || noted && isStatus(err):
+	if resp != nil && (err == nil || noted && isStatus(err)) {
+		if resp.Body == nil { // of a policy of the user's, which may return it again
+			bodied := *resp
+			bodied.Body = http.NoBody
+			resp = &bodied
+		}
 		return resp, nil
-	default:
-		firebreak.Discard(result)
-		return nil, err
 	}
+	firebreak.Discard(result)
+	if r, ok := result.(*http.Response); ok && r != nil && r.Body != nil {
+		_ = r.Body.Close() // a policy of the user's that returned both
+	}
+	if err == nil {
+		err = errors.New("firebreakhttp: a policy returned neither a response nor an error")
+	}
+	return nil, err
 }
 
 // CloseIdleConnections closes the idle connections of the base, for
@@ -181,7 +192,14 @@ func (t *RoundTripper) attempt(ctx context.Context, c firebreak.Call) (any, erro
 	if err != nil {
 		return nil, err
 	}
+	returned := false
+	defer func() {
+		if !returned {
+			x.abandon()
+		}
+	}()
 	resp, err := t.transport().RoundTrip(x.req)
+	returned = true
 	switch {
 	case err != nil:
 		if resp != nil && resp.Body != nil { // against the contract, but it must not leak
@@ -216,7 +234,16 @@ type exchange struct {
 	resp *http.Response
 	body io.ReadCloser     // of resp, as the base gave it
 	end  firebreak.Outcome // of a body that is read to its end
-	once sync.Once         // closes body
+
+	closing atomic.Bool // body was closed, or is being closed
+}
+
+// abandon ends an attempt whose base panicked or ended its goroutine.
+func (x *exchange) abandon() {
+	if x.sent != nil {
+		_ = x.sent.Close() // does nothing if the base came to it
+	}
+	x.span.fail(firebreak.ErrNoReturn)
 }
 
 // prepare makes the request of one attempt: a shallow copy with the header and
@@ -240,14 +267,12 @@ func (t *RoundTripper) prepare(ctx context.Context, c firebreak.Call) (*exchange
 	x.req = original.WithContext(ctx)
 	x.req.Header = header
 	if up != nil {
-		body, err := up.take()
-		if err != nil {
+		var err error
+		if x.sent, err = up.give(x.req); err != nil {
 			err = &firebreak.AttemptError{Err: err, Class: firebreak.Ignored, Repeat: firebreak.RepeatNever}
 			x.span.fail(err)
 			return nil, err
 		}
-		x.req.Body = body
-		x.sent, _ = body.(*sentBody)
 	}
 	return x, nil
 }
