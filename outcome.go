@@ -56,10 +56,11 @@ type Outcome struct {
 }
 
 // Outcome returns the outcome of an attempt that ended with err, by c.Classify
-// or else by [Classify].
+// or else by [Classify]. A rejection and a cancelled caller are [Ignored] whatever
+// c.Classify says of them: they never vote.
 func (c Call) Outcome(err error) Outcome {
 	o := Outcome{Err: err}
-	if c.Classify != nil {
+	if c.Classify != nil && !neverVotes(err) {
 		o.Class = c.Classify(err)
 	} else {
 		o.Class = Classify(err)
@@ -68,6 +69,14 @@ func (c Call) Outcome(err error) Outcome {
 		o.RetryAfter = RetryAfter(err)
 	}
 	return o
+}
+
+func neverVotes(err error) bool {
+	if _, ok := errors.AsType[*AttemptError](err); ok {
+		return false // a transport looked closer
+	}
+	_, rejected := errors.AsType[*RejectedError](err)
+	return rejected || errors.Is(err, context.Canceled)
 }
 
 // Classify returns what err means if nobody knows better: nil is a [Success], an

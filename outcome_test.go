@@ -112,3 +112,31 @@ func TestAttemptError(t *testing.T) {
 		t.Errorf("Error() = %q, Is(io.EOF) = %t, want EOF, true", err.Error(), errors.Is(err, io.EOF))
 	}
 }
+
+// "A rejection by one of our own policies, and a caller who gave up, are Ignored: they
+// never vote", also where the user's classifier takes every error for a failure.
+func TestA12_213_RejectionsNeverVoteWhateverTheClassifierSays(t *testing.T) {
+	c := firebreak.Call{Classify: func(err error) firebreak.Class {
+		if err == nil {
+			return firebreak.Success
+		}
+		return firebreak.Failure
+	}}
+	tests := []struct {
+		err  error
+		want firebreak.Class
+	}{
+		{nil, firebreak.Success},
+		{errors.New("broken"), firebreak.Failure},
+		{&firebreak.RejectedError{Policy: "breaker", Reason: "open"}, firebreak.Ignored},
+		{fmt.Errorf("lookup: %w", &firebreak.RejectedError{Policy: "breaker", Reason: "open"}), firebreak.Ignored},
+		{context.Canceled, firebreak.Ignored},
+		{fmt.Errorf("lookup: %w", context.Canceled), firebreak.Ignored},
+		{context.DeadlineExceeded, firebreak.Failure},
+	}
+	for _, test := range tests {
+		if got := c.Outcome(test.err).Class; got != test.want {
+			t.Errorf("Outcome(%v): got class %v, want %v", test.err, got, test.want)
+		}
+	}
+}
