@@ -308,7 +308,8 @@ func TestA4_53_BodyReadError(t *testing.T) {
 	}{
 		{"timeout", func(ctx context.Context) context.Context { return ctx }, []error{context.DeadlineExceeded}, true, firebreak.Failure},
 		{"caller's deadline", func(ctx context.Context) context.Context {
-			ctx, _ = context.WithTimeout(ctx, time.Second) //nolint:govet // it ends by itself
+			ctx, cancel := context.WithTimeout(ctx, time.Second)
+			context.AfterFunc(ctx, cancel)
 			return ctx
 		}, []error{context.DeadlineExceeded}, false, firebreak.Failure},
 		{"caller cancels", func(ctx context.Context) context.Context {
