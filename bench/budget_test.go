@@ -124,7 +124,7 @@ func TestNoGoroutines(t *testing.T) {
 	if err := exchange(transport, newRequest(t.Context()), make([]byte, 512)); err != nil {
 		t.Fatal(err)
 	}
-	if got := runtime.NumGoroutine(); got != before {
+	if got := runtime.NumGoroutine(); got > before { // fewer, if a test before this one still had one that was ending
 		t.Errorf("got %d goroutines, want the %d from before", got, before)
 	}
 	runtime.KeepAlive([]any{kept, opened, keyed, transport})
