@@ -87,7 +87,7 @@ const cancelTolerance = 10 * time.Millisecond
 // failure returns what err of the base means to the policies.
 func (x *exchange) failure(err error) error {
 	note := func(class firebreak.Class, repeat firebreak.Repeat) error {
-		if once(x.req) {
+		if once(&x.req) {
 			repeat = firebreak.RepeatNever
 		}
 		return &firebreak.AttemptError{Err: err, Class: class, Repeat: repeat}
@@ -95,7 +95,7 @@ func (x *exchange) failure(err error) error {
 	switch {
 	case x.ctx.Err() != nil:
 		return x.ended(note, &err)
-	case closed(x.call.Cancel):
+	case closed(x.cancel):
 		err = x.canceled(err)
 		return note(firebreak.Classify(err), firebreak.RepeatNever)
 	case x.ownReadError() != nil:
@@ -103,7 +103,7 @@ func (x *exchange) failure(err error) error {
 			err = fmt.Errorf("%w: %w", err, own)
 		}
 		return note(firebreak.Ignored, firebreak.RepeatNever)
-	case rejected(err), invalid(x.req, err), isFileError(err):
+	case rejected(err), invalid(&x.req, err), isFileError(err):
 		return note(firebreak.Ignored, firebreak.RepeatNever)
 	case hopeless(err):
 		return note(firebreak.Failure, firebreak.RepeatNever)

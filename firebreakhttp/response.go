@@ -18,19 +18,19 @@ const (
 
 // receive takes the response of the base as the result of the attempt.
 func (t *RoundTripper) receive(x *exchange, resp *http.Response) (any, error) {
-	err := t.judge(x.req, resp)
+	err := t.judge(&x.req, resp)
 	x.resp, x.body = resp, resp.Body
 	x.end = firebreak.Outcome{Class: firebreak.Classify(err), Err: err}
 	if err != nil {
 		x.end.RetryAfter = firebreak.RetryAfter(err)
 	}
-	x.span.answered(t, x.call, resp)
+	x.span.answered(t, x.attempt, resp)
 	switch {
 	case resp.Body == nil:
 		x.body = http.NoBody // against the contract, but callers may rely on it
 		resp.Body = x.body
 		x.End(x.end)
-	case bodiless(x.req, resp):
+	case bodiless(&x.req, resp):
 		x.End(x.end) // nobody reads or closes it reliably
 	default:
 		resp.Body = x.wrap()
@@ -123,7 +123,7 @@ func (x *exchange) brokenOff(err error) firebreak.Outcome {
 	switch {
 	case x.resp.StatusCode == http.StatusSwitchingProtocols:
 		ended = nil
-	case ended == nil && closed(x.call.Cancel):
+	case ended == nil && closed(x.cancel):
 		ended = x.canceled(err)
 	}
 	if ended == nil {

@@ -64,15 +64,15 @@ func requestAttributes(c firebreak.Call, req *http.Request) []attribute.KeyValue
 	if c.Op == "_OTHER" {
 		attrs = append(attrs, attribute.String("http.request.method_original", req.Method))
 	}
-	return append(attrs, resendCount(c)...)
+	return append(attrs, resendCount(c.Attempt)...)
 }
 
 // resendCount returns http.request.resend_count, from the second attempt on.
-func resendCount(c firebreak.Call) []attribute.KeyValue {
-	if c.Attempt < 2 {
+func resendCount(attempt int) []attribute.KeyValue {
+	if attempt < 2 {
 		return nil
 	}
-	return []attribute.KeyValue{attribute.Int("http.request.resend_count", c.Attempt-1)}
+	return []attribute.KeyValue{attribute.Int("http.request.resend_count", attempt-1)}
 }
 
 // bareURL returns u without what may be secret: user, password and query.
@@ -100,10 +100,10 @@ func portOf(u *url.URL) int {
 
 // answered notes what the server answered: on the span at hand, or on the one
 // that the base made.
-func (s attemptSpan) answered(t *RoundTripper, c firebreak.Call, resp *http.Response) {
-	if t.instrumented && c.Attempt > 1 && resp.Request != nil {
+func (s attemptSpan) answered(t *RoundTripper, attempt int, resp *http.Response) {
+	if t.instrumented && attempt > 1 && resp.Request != nil {
 		if theirs := trace.SpanFromContext(resp.Request.Context()); theirs.IsRecording() {
-			theirs.SetAttributes(resendCount(c)...)
+			theirs.SetAttributes(resendCount(attempt)...)
 		}
 	}
 	if s.span == nil {

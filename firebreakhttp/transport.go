@@ -198,7 +198,7 @@ func (t *RoundTripper) attempt(ctx context.Context, c firebreak.Call) (any, erro
 			x.abandon()
 		}
 	}()
-	resp, err := t.transport().RoundTrip(x.req)
+	resp, err := t.transport().RoundTrip(&x.req)
 	returned = true
 	switch {
 	case err != nil:
@@ -223,12 +223,13 @@ var errNothing = errors.New("firebreakhttp: base transport returned neither a re
 // body it lasts as long as. It is the result that the policies see.
 type exchange struct {
 	firebreak.Lifetime
-	ctx  context.Context //nolint:containedctx // it lives as long as the attempt
-	call firebreak.Call
+	ctx     context.Context //nolint:containedctx // it lives as long as the attempt
+	cancel  <-chan struct{} // of the Call
+	attempt int
 
-	req   *http.Request // what is sent
-	sent  *sentBody     // what watches its body; nil if nothing does
-	trace *sentTrace    // what tells whether it left; nil if nobody asks
+	req   http.Request // what is sent; in one piece with the rest
+	sent  *sentBody    // what watches its body; nil if nothing does
+	trace *sentTrace   // what tells whether it left; nil if nobody asks
 	span  attemptSpan
 
 	resp *http.Response
@@ -250,7 +251,7 @@ func (x *exchange) abandon() {
 // the body its own. The Trailer map stays shared: it is filled in while the body
 // is read.
 func (t *RoundTripper) prepare(ctx context.Context, c firebreak.Call) (*exchange, error) {
-	x := &exchange{ctx: ctx, call: c}
+	x := &exchange{ctx: ctx, cancel: c.Cancel, attempt: c.Attempt}
 	original, up := requestOf(c)
 	if t.retries && !c.Idempotent && !once(original) {
 		x.trace = new(sentTrace)
@@ -264,11 +265,11 @@ func (t *RoundTripper) prepare(ctx context.Context, c firebreak.Call) (*exchange
 		header.Set(AttemptHeader, strconv.Itoa(c.Attempt))
 	}
 	ctx, x.span = t.startSpan(ctx, c, original, header)
-	x.req = original.WithContext(ctx)
+	x.req = *original.WithContext(ctx)
 	x.req.Header = header
 	if up != nil {
 		var err error
-		if x.sent, err = up.give(x.req); err != nil {
+		if x.sent, err = up.give(&x.req); err != nil {
 			err = &firebreak.AttemptError{Err: err, Class: firebreak.Ignored, Repeat: firebreak.RepeatNever}
 			x.span.fail(err)
 			return nil, err
