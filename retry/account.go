@@ -86,6 +86,10 @@ func (a *account) advance(now time.Duration) {
 	}
 	a.slot = max(a.slot, slot)
 
+	if a.floor == a.maxFloor { // as nearly always: it needs no arithmetic
+		a.growth, a.floorAt = 0, now
+		return
+	}
 	elapsed := (now - a.floorAt).Microseconds()
 	missing := (a.maxFloor-a.floor)*1_000_000 - a.growth
 	if elapsed >= (missing+a.perSecond-1)/a.perSecond {
