@@ -155,7 +155,7 @@ func (c Call) Err(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctxerr.Of(ctx)
 	}
-	if c.limit.err != nil && !time.Now().Before(c.limit.at) {
+	if c.limit.err != nil && time.Until(c.limit.at) <= 0 {
 		return c.limit.err
 	}
 	select {
