@@ -12,7 +12,7 @@ import (
 	"github.com/firebreak-go/firebreak/firebreakhttp"
 )
 
-// policyFunc is a policy of a user's own.
+// A policyFunc is a policy of a user's own.
 type policyFunc func(ctx context.Context, c firebreak.Call, next firebreak.Handler) (any, error)
 
 func (f policyFunc) Do(ctx context.Context, c firebreak.Call, next firebreak.Handler) (any, error) {
