@@ -24,8 +24,8 @@ import (
 )
 
 func main() {
-	rounds := flag.Int("rounds", 6, "how often each benchmark runs")
-	benchtime := flag.Duration("benchtime", 250*time.Millisecond, "how long each run lasts, about")
+	rounds := flag.Int("rounds", 15, "how often each benchmark runs")
+	benchtime := flag.Duration("benchtime", 100*time.Millisecond, "how long each run lasts, about")
 	write := flag.Bool("w", false, "write the table into README.md, too")
 	flag.Parse()
 	if flag.NArg() > 0 || *rounds < 1 || *benchtime <= 0 {
