@@ -239,14 +239,7 @@ func TestA2_29_ExhaustedIsTheLastResponse(t *testing.T) {
 	})
 }
 
-// A doFunc is a policy of a user's.
-type doFunc func(ctx context.Context, c firebreak.Call, next firebreak.Handler) (any, error)
-
-func (f doFunc) Do(ctx context.Context, c firebreak.Call, next firebreak.Handler) (any, error) {
-	return f(ctx, c, next)
-}
-
-// errUsers is an error of such a policy.
+// errUsers is an error of a user's policy.
 var errUsers = errors.New("a user's policy failed")
 
 // R: "Never response and error, never neither." The helper send holds it in all

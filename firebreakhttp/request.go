@@ -96,6 +96,7 @@ type upload struct {
 	watch bool
 	sent  bool          // the body itself was handed out
 	next  io.ReadCloser // a copy that was not handed out yet
+	first sentBody      // watches the body itself, in one piece with the rest
 }
 
 var errOneShot = errors.New("firebreakhttp: request body can be sent once only: Request.GetBody is nil")
@@ -126,15 +127,20 @@ func (u *upload) give(req *http.Request) (*sentBody, error) {
 	if err := u.Rewind(); err != nil {
 		return nil, err
 	}
-	req.Body = u.next
-	if !u.sent {
-		req.Body = u.req.Body
+	watched := &u.first
+	req.Body = u.req.Body
+	if u.sent {
+		watched = nil
+		req.Body = u.next
 	}
 	u.sent, u.next = true, nil
 	if !u.watch || !canBreak(req) {
 		return nil, nil
 	}
-	watched := &sentBody{ReadCloser: req.Body}
+	if watched == nil {
+		watched = new(sentBody)
+	}
+	watched.ReadCloser = req.Body
 	req.Body = watched
 	if copyOf := u.req.GetBody; copyOf != nil {
 		req.GetBody = func() (io.ReadCloser, error) {
