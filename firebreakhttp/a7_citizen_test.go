@@ -10,6 +10,7 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptrace"
 	"net/textproto"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -369,6 +370,72 @@ func TestA7_114_Concurrent(t *testing.T) {
 		if s.InFlight != 0 {
 			t.Errorf("%d slots are taken, want none", s.InFlight)
 		}
+	})
+}
+
+// Behaviour 232: "Data races under -race in every case: failsafe: Timeout around the
+// default HTTP retry races on execution.lastResult. B: torn result under load." All
+// policies at once, with answers that come about when the timeouts end.
+func TestA12_232_NoRaces(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var bodies sync.Map
+		base := roundTripper(func(req *http.Request) (*http.Response, error) {
+			n, _ := strconv.Atoi(req.URL.RawQuery)
+			attempt, _ := strconv.Atoi(req.Header.Get(firebreakhttp.AttemptHeader))
+			time.Sleep(time.Duration((n*7+attempt*3)%11) * time.Second) // deaf to its context
+			switch (n + attempt) % 4 {
+			case 0:
+				return nil, errPeerReset
+			case 1:
+				req.Header.Set("X-Signed", "by the base")
+			}
+			body := newTracked("content")
+			bodies.Store(body, nil)
+			resp := response([]int{200, 503}[n%2], body)
+			resp.Request = req
+			return resp, nil
+		})
+		slots := bulkhead.New(bulkhead.Config{MaxCalls: 16, MaxQueue: 16, MaxWait: 3 * time.Second})
+		rt := firebreakhttp.Transport(base, firebreak.New("test", timeout.New(20*time.Second), retrying(3, time.Second),
+			breaker.New(breaker.Config{ConsecutiveFailures: 20, OpenFor: time.Second}), slots, timeout.New(5*time.Second)))
+		client := &http.Client{Transport: rt, Timeout: 15 * time.Second}
+		var wg sync.WaitGroup
+		answers, failures := 0, 0
+		var mu sync.Mutex
+		for n := range 256 {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(n%30+1)*time.Second)
+				defer cancel()
+				req := newRequest(t, "GET", nil).WithContext(ctx)
+				req.URL.RawQuery = strconv.Itoa(n)
+				time.Sleep(time.Duration(n%16) * time.Second)
+				resp, err := client.Do(req)
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil {
+					failures++
+					return
+				}
+				answers++
+				if got, err := io.ReadAll(resp.Body); string(got) != "content" || err != nil {
+					t.Errorf("body %q and %v, want all of it", got, err)
+				}
+				resp.Body.Close()
+			})
+		}
+		wg.Wait()
+		if answers == 0 || failures == 0 {
+			t.Errorf("%d answers and %d failures, want some of both", answers, failures)
+		}
+		bodies.Range(func(body, _ any) bool {
+			body.(*tracked).wantClosed(t, "a body")
+			return true
+		})
+		slots.Report(func(s firebreak.Status) {
+			if s.InFlight != 0 || s.Waiting != 0 {
+				t.Errorf("%d slots are taken and %d wait, want none", s.InFlight, s.Waiting)
+			}
+		})
 	})
 }
 
