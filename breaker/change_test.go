@@ -20,8 +20,9 @@ import (
 )
 
 // "Listeners outside the lock, in order, may call back into the policy (state,
-// metrics) without deadlock."
-func TestA12_215_ListenerMayUseTheBreaker(t *testing.T) {
+// metrics) without deadlock", and behaviour 216: "no state transition may release
+// the lock for a listener and then go on with the old state".
+func TestA12_215_216_ListenerMayUseTheBreaker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b *breaker.Breaker
 		var log []string

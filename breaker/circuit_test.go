@@ -194,3 +194,26 @@ func TestGobreakerProbeHoldsForever(t *testing.T) {
 		}
 	})
 }
+
+// "Counters saturate/wrap safely: int64 counts, rate with 0 executions is 0, not NaN."
+func TestA12_221_NoCallsAreNoRatio(t *testing.T) {
+	cfg := Config{}.withDefaults()
+	c := circuit{cfg: &cfg}
+	for _, test := range []struct {
+		name string
+		n    gobreaker.Counts
+		row  int32
+		want bool
+	}{
+		{"nothing", gobreaker.Counts{}, 0, false},
+		{"failures without calls", gobreaker.Counts{TotalFailures: 5}, 0, false},
+		{"as many calls as can be counted", gobreaker.Counts{Requests: math.MaxUint32, TotalFailures: math.MaxUint32 / 4}, 0, false},
+		{"the same, half of them failed", gobreaker.Counts{Requests: math.MaxUint32, TotalFailures: math.MaxUint32/2 + 1}, 0, true},
+		{"as many in a row as can be counted", gobreaker.Counts{}, math.MaxInt32, true},
+	} {
+		c.inRow = test.row
+		if got := c.tooManyFailures(test.n); got != test.want {
+			t.Errorf("%s: tooManyFailures is %v, want %v", test.name, got, test.want)
+		}
+	}
+}
