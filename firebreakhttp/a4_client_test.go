@@ -102,7 +102,7 @@ func TestA4_62_ClientTimeout(t *testing.T) {
 					}
 					wantElapsed(t, begin, 5*time.Second)
 					base.wantTries(t, tt.tries)
-					if e, ok := err.(interface{ Timeout() bool }); !ok || !e.Timeout() { //nolint:errorlint // as callers ask
+					if e, ok := err.(interface{ Timeout() bool }); !ok || !e.Timeout() {
 						t.Fatalf("run %d: error %v (%T), want one whose Timeout is true", run, err, err)
 					}
 					if _, ours := errors.AsType[*timeout.Error](err); ours {
@@ -440,6 +440,7 @@ func TestA4_69_SiblingsShareNothing(t *testing.T) {
 func TestA12_233_ErrorsHoldNoPayload(t *testing.T) {
 	const secret = "s3cr3t"
 	request := func(t *testing.T, method string) *http.Request {
+		t.Helper()
 		req := newRequest(t, method, io.NopCloser(strings.NewReader("body="+secret)))
 		req.URL = &url.URL{Scheme: "http", User: url.UserPassword("user", secret), Host: "dependency.test", Path: "/" + secret, RawQuery: "token=" + secret}
 		req.Header.Set("Authorization", secret)

@@ -494,7 +494,7 @@ func TestA7_116_ReadAfterEnd(t *testing.T) {
 	resp := mustSend(t, rt, newRequest(t, "GET", nil), 200)
 	_, _ = io.ReadAll(resp.Body)
 	for range 3 {
-		if n, err := resp.Body.Read(b); n != 0 || err != io.EOF { //nolint:errorlint // io.EOF itself
+		if n, err := resp.Body.Read(b); n != 0 || err != io.EOF {
 			t.Errorf("Read after EOF: %d, %v, want 0, %v", n, err, io.EOF)
 		}
 	}

@@ -172,7 +172,7 @@ func TestA4_62_ClientTimeoutOnSocket(t *testing.T) {
 			_, err = io.ReadAll(resp.Body)
 			resp.Body.Close()
 		}
-		if e, ok := err.(interface{ Timeout() bool }); !ok || !e.Timeout() { //nolint:errorlint // as callers ask
+		if e, ok := err.(interface{ Timeout() bool }); !ok || !e.Timeout() {
 			t.Errorf("in the body: %v: error %v (%T), want one whose Timeout is true", inBody, err, err)
 		}
 		seen.want(t, firebreak.Failure)
@@ -496,7 +496,7 @@ func TestA12_229_NewClientPerHost(t *testing.T) {
 		}
 		resp.Body.Close()
 	}
-	_, err := client.Get(badURL) //nolint:bodyclose // there is none
+	_, err := client.Get(badURL)
 	if !errors.Is(err, breaker.ErrOpen) {
 		t.Errorf("error %v after ten failures, want %v", err, breaker.ErrOpen)
 	}

@@ -77,6 +77,14 @@ type RoundTripper struct {
 // caller gets the last one as it came, without an error. What policies and timeouts
 // end comes back as the errors of their packages.
 //
+// What http.Client does stays above: each redirect is a call of its own, all
+// attempts carry the same cookies, and a Set-Cookie of a response that was given up
+// is lost. After a 101 the timeouts no longer cut the connection of an
+// http.Transport; its place in a bulkhead it keeps until it is closed.
+//
+// An http.Transport sends again by itself what an HTTP/2 server refused, with waits
+// of up to a minute: a timeout inside of the retry bounds that.
+//
 // Transport panics with all problems if stack or an option is nil, or if base is a
 // nil pointer or function.
 func Transport(base http.RoundTripper, stack *firebreak.Stack, options ...Option) *RoundTripper {
