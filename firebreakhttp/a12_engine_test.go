@@ -3,10 +3,9 @@ package firebreakhttp_test
 import (
 	"io"
 	"net/http"
-	"runtime"
 	"sync"
-	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/firebreak-go/firebreak"
@@ -17,39 +16,31 @@ import (
 	"github.com/firebreak-go/firebreak/timeout"
 )
 
-// five is the Stack of the documentation, with limits that nothing here reaches.
-func five() *firebreak.Stack {
-	return firebreak.New("test", timeout.New(2*time.Hour), retry.New(retry.Config{}), breaker.New(breaker.Config{}),
-		bulkhead.New(bulkhead.Config{MaxCalls: 64}), timeout.New(time.Hour))
-}
-
-// "Timers: Stop in all paths ... B: leaked AfterFunc keeps response bodies alive."
-// With timeouts of an hour, a body that was read is garbage at once.
-func TestA12_222_NoTimerKeepsABodyAlive(t *testing.T) {
-	const calls = 100
-	var freed atomic.Int32
-	base := script(func(tr *try) (*http.Response, error) {
-		body := newTracked("hello")
-		runtime.AddCleanup(body, func(struct{}) { freed.Add(1) }, struct{}{})
-		return response(http.StatusOK, body), nil
-	})
-	stack := five()
-	rt := firebreakhttp.Transport(forgetful{base}, stack)
-	for range calls {
-		resp := mustSend(t, rt, newRequest(t, http.MethodGet, nil), http.StatusOK)
-		content(t, resp.Body)
-	}
-	for range 50 { // cleanups run in a goroutine of the runtime's
-		runtime.GC()
-		if freed.Load() >= calls-1 {
-			break
+// "Timers: Stop in all paths; nothing left running after Close." With timeouts of an
+// hour, the context of each attempt, whose timer that is, is over when its body is.
+func TestA12_222_NoTimerOutlivesItsAttempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		base := script(status(503), fail(io.ErrUnexpectedEOF), status(200), status(404), fail(io.EOF), stall(500, "sorry"), stall(200, "hello"))
+		stack := firebreak.New("test", timeout.New(2*time.Hour), retrying(3, time.Second), breaker.New(breaker.Config{}),
+			bulkhead.New(bulkhead.Config{MaxCalls: 1}), timeout.New(time.Hour))
+		rt := firebreakhttp.Transport(base, stack)
+		for _, read := range []bool{true, true, false, false} {
+			resp, err := send(t, rt, newRequest(t, http.MethodGet, nil))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if read {
+				content(t, resp.Body)
+			}
+			_ = resp.Body.Close()
 		}
-		runtime.Gosched()
-	}
-	if got := freed.Load(); got < calls-1 { // the last one may still be in a register
-		t.Errorf("%d of %d bodies were freed, want all: a timer holds them", got, calls)
-	}
-	runtime.KeepAlive(stack)
+		base.wantTries(t, 7)
+		for i, tr := range base.tries() {
+			if tr.ctx.Err() == nil {
+				t.Errorf("the context of attempt %d is alive after its end, want its timer stopped", i+1)
+			}
+		}
+	})
 }
 
 // forgetful keeps nothing of what its base did.
