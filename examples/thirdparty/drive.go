@@ -147,6 +147,7 @@ func (s *side) work(ctx context.Context, start time.Time) {
 		case err == nil:
 			s.tally.settle(t.number, time.Since(start), good)
 		case ctx.Err() == nil:
+			s.tally.failed(err)
 			s.tally.settle(t.number, time.Since(start), bad)
 		}
 	}

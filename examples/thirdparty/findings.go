@@ -23,7 +23,7 @@ func printFindings(out io.Writer, phases []phase, plain, guarded *tally) {
 		if len(found) == 0 {
 			found = []string{"no difference that matters"}
 		}
-		printWrapped(out, fmt.Sprintf("  %-11s", p.name), strings.Fields(strings.Join(found, ", ")), " ")
+		printWrapped(out, fmt.Sprintf("  %-11s", p.name), strings.Fields(strings.Join(found, ", ")))
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -136,6 +137,10 @@ func runURL(ctx context.Context, o options, spans *telemetry, stdout io.Writer) 
 	}
 	l.run(ctx)
 	printTable(stdout, phases, []*side{s})
+	if err := s.tally.lastErr; err != nil { // the load has ended: nobody changes it any more
+		fmt.Fprintln(stdout)
+		printWrapped(stdout, "The last bad call ended with: ", strings.Fields(err.Error()))
+	}
 	if ctx.Err() != nil {
 		fmt.Fprintln(stdout, "\nEnded early.")
 	}

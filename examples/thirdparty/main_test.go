@@ -68,8 +68,11 @@ func TestRunEndsWithItsContext(t *testing.T) {
 func TestRunURL(t *testing.T) {
 	var requests atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		if requests.Add(1) == 3 {
+		switch requests.Add(1) {
+		case 3:
 			w.WriteHeader(503)
+		case 21:
+			w.WriteHeader(404)
 		}
 		if req.URL.Path != "/health" {
 			t.Errorf("got a request for %s, want /health", req.URL)
@@ -84,8 +87,9 @@ func TestRunURL(t *testing.T) {
 	}
 	checkWidth(t, strings.ReplaceAll(out, server.URL, ""))
 	for _, want := range []string{
-		`(?m)^quarter 4 +firebreak +5 +5 +100% .* 5 .* -$`,
-		`(?m)^in all +firebreak +20 +20 +100% .* 21 `,
+		`(?m)^quarter 4 +firebreak +5 +4 +80% .* 5 .* -$`,
+		`(?m)^in all +firebreak +20 +19 +95% .* 21 `,
+		`(?m)^The last bad call ended with: status 404 Not Found$`,
 		`firebreak\.attempts=2`,
 	} {
 		if !regexp.MustCompile(want).MatchString(out) {

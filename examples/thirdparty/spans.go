@@ -121,7 +121,7 @@ func printTree(out io.Writer, spans tracetest.SpanStubs) {
 		for _, span := range children[parent] {
 			head := fmt.Sprintf("%-27s%7s%8s  ", indent+span.Name,
 				"+"+short(span.StartTime.Sub(begin)), short(span.EndTime.Sub(span.StartTime)))
-			printWrapped(out, head, notes(span), " ")
+			printWrapped(out, head, notes(span))
 			printBelow(span.SpanContext.SpanID(), indent+"  ")
 		}
 	}

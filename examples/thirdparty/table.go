@@ -12,21 +12,21 @@ import (
 
 // printPart prints what a side is, wrapped.
 func printPart(out io.Writer, name, text string) {
-	printWrapped(out, fmt.Sprintf("%-11s", name), strings.Fields(text), " ")
+	printWrapped(out, fmt.Sprintf("%-11s", name), strings.Fields(text))
 }
 
-// printWrapped prints words after head, joined by sep, in lines of at most width
+// printWrapped prints words after head, in lines of at most width
 // columns; those after the first are indented as far as head is long.
-func printWrapped(out io.Writer, head string, words []string, sep string) {
+func printWrapped(out io.Writer, head string, words []string) {
 	line, empty := head, true
 	for _, word := range words {
 		switch {
 		case empty:
 			line += word
-		case len([]rune(line+sep+word)) <= width:
-			line += sep + word
+		case len([]rune(line+" "+word)) <= width:
+			line += " " + word
 		default:
-			fmt.Fprintln(out, strings.TrimRight(line+sep, " "))
+			fmt.Fprintln(out, strings.TrimRight(line, " "))
 			line = strings.Repeat(" ", len([]rune(head))) + word
 		}
 		empty = false

@@ -30,6 +30,7 @@ type tally struct {
 	calls    []record   // in the order in which they came
 	attempts []int      // per phase, by when they came to the third party
 	slots    []int      // per phase, the most workers that were held at once
+	lastErr  error      // what the last bad call ended with
 }
 
 func newTally(phases int) *tally {
@@ -75,6 +76,13 @@ func (t *tally) settle(n int, at time.Duration, f fate) {
 	if r := &t.calls[n]; r.fate == waiting {
 		r.fate, r.took = f, at-r.at
 	}
+}
+
+// failed notes what a bad call ended with.
+func (t *tally) failed(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.lastErr = err
 }
 
 // A row is what a table shows of a phase.
