@@ -56,7 +56,7 @@ func TestA3_34_EOFIsEnough(t *testing.T) {
 			b := one()
 			resp := mustSend(t, newRT(script(respond(200, c.body)), b), newRequest(t, "GET", nil), 200)
 			wantHeld(t, b, 1, "before the body was read")
-			got, err := io.ReadAll(resp.Body) //nolint:bodyclose // that is the case
+			got, err := io.ReadAll(resp.Body)
 			if string(got) != "content" || !errors.Is(err, c.want) {
 				t.Errorf("body is %q and ends with %v, want %q and %v", got, err, "content", c.want)
 			}
@@ -208,28 +208,42 @@ func TestA3_38_DiscardedTriesRelease(t *testing.T) {
 // the dependency that the caller closes.
 func TestA3_39_CloseDuringRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for range 100 {
-			b, brk := one(), breaker.New(breaker.Config{ConsecutiveFailures: 1})
-			rt := newRT(script(stall(200, "")), timeout.New(time.Minute), brk, b)
-			resp := mustSend(t, rt, newRequest(t, "GET", nil), 200)
-			read := make(chan error, 1)
-			go func() {
-				_, err := resp.Body.Read(make([]byte, 10))
-				read <- err
-			}()
-			synctest.Wait() // the Read is stalled
-			if err := resp.Body.Close(); err != nil {
-				t.Errorf("Close gives %v, want nil", err)
-			}
-			if err := <-read; err == nil || err == io.EOF {
+		b, brk := one(), breaker.New(breaker.Config{ConsecutiveFailures: 1})
+		body := &lingering{tracked: newStalled(nil, ""), returned: make(chan struct{})}
+		base := script(func(*try) (*http.Response, error) {
+			resp := response(200, body.tracked)
+			resp.Body = body
+			return resp, nil
+		})
+		resp := mustSend(t, newRT(base, timeout.New(time.Minute), brk, b), newRequest(t, "GET", nil), 200)
+		go func() {
+			defer close(body.returned)
+			if _, err := resp.Body.Read(make([]byte, 10)); err == nil || err == io.EOF {
 				t.Errorf("Read gives %v, want an error", err)
 			}
-			wantHeld(t, b, 0, "afterwards")
-			if got := brk.State(); got != breaker.Closed {
-				t.Fatalf("the breaker is %v, want %v", got, breaker.Closed)
-			}
+		}()
+		synctest.Wait() // the Read is stalled
+		if err := resp.Body.Close(); err != nil {
+			t.Errorf("Close gives %v, want nil", err)
+		}
+		wantHeld(t, b, 0, "afterwards")
+		if got := brk.State(); got != breaker.Closed {
+			t.Errorf("the breaker is %v, want %v", got, breaker.Closed)
 		}
 	})
+}
+
+// A lingering body is not closed before a Read of it, which that ends, has
+// returned.
+type lingering struct {
+	*tracked
+	returned chan struct{}
+}
+
+func (b *lingering) Close() error {
+	err := b.tracked.Close()
+	<-b.returned
+	return err
 }
 
 // R: "leaves the queue at once, nothing sent, no slot lost."
