@@ -76,7 +76,7 @@ func TestA1_02_OneShotBody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		base := script(fail(errReset))
 		_, err := send(t, newRT(base, retrying(3, time.Second)), newRequest(t, "PUT", newTracked("content")))
-		if err != error(errReset) {
+		if err != error(errReset) { //nolint:errorlint // the base's own error comes back as it is
 			t.Errorf("error is %v (%T), want the base's own", err, err)
 		}
 		base.wantTries(t, 1)
@@ -425,7 +425,7 @@ func TestA1_12_BodyClosedAlways(t *testing.T) {
 			if err == nil {
 				resp.Body.Close()
 			}
-			if !errors.Is(err, c.wantErr) && (c.wantErr != errAny || err == nil) {
+			if !errors.Is(err, c.wantErr) && (c.wantErr != errAny || err == nil) { //nolint:errorlint // errAny stands for any error
 				t.Errorf("error is %v, want %v", err, c.wantErr)
 			}
 			c.base.wantTries(t, c.tries)
@@ -516,7 +516,7 @@ func TestA1_15_GetBodyFails(t *testing.T) {
 				base := script(fail(errReset))
 				req, _, _ := replayable(t, "PUT", "content")
 				req.GetBody = getBody
-				if _, err := send(t, newRT(base, retrying(3, time.Second)), req); err != error(errReset) {
+				if _, err := send(t, newRT(base, retrying(3, time.Second)), req); err != error(errReset) { //nolint:errorlint // the base's own error comes back as it is
 					t.Errorf("error is %v, want %v", err, errReset)
 				}
 				base.wantTries(t, 1)

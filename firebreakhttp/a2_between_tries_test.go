@@ -286,7 +286,7 @@ func TestA2_30_NeverBothNeverNeither(t *testing.T) {
 			switch {
 			case c.err == nil && (err != nil || resp.StatusCode != c.code):
 				t.Errorf("RoundTrip returned %v and %v, want status %d", resp, err, c.code)
-			case c.err != nil && !errors.Is(err, c.err) && (c.err != errAny || err == nil):
+			case c.err != nil && !errors.Is(err, c.err) && (c.err != errAny || err == nil): //nolint:errorlint // errAny stands for any error
 				t.Errorf("RoundTrip returned %v and %v, want error %v", resp, err, c.err)
 			}
 			if got := body.closes.Load() == 1; got != c.closed {
@@ -331,12 +331,12 @@ func TestA2_32_ErrorWithResponse(t *testing.T) {
 		body := newTracked("content")
 		base := script(func(*try) (*http.Response, error) { return response(200, body), errReset })
 		_, err := send(t, newRT(base, bulkhead.New(bulkhead.Config{MaxCalls: 1})), newRequest(t, "GET", nil))
-		if err != error(errReset) {
+		if err != error(errReset) { //nolint:errorlint // the base's own error comes back as it is
 			t.Errorf("error is %v, want %v", err, errReset)
 		}
 		body.wantClosed(t, "the body")
 		_, err = send(t, newRT(script(func(*try) (*http.Response, error) { return &http.Response{}, errReset })), newRequest(t, "GET", nil))
-		if err != error(errReset) {
+		if err != error(errReset) { //nolint:errorlint // the base's own error comes back as it is
 			t.Errorf("error is %v, want %v", err, errReset)
 		}
 	})

@@ -206,7 +206,7 @@ type sentBody struct {
 
 func (b *sentBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && err != io.EOF && !b.closed.Load() { //nolint:errorlint // an EOF that is wrapped is none to those who read
+	if err != nil && err != io.EOF && !b.closed.Load() { // an EOF that is wrapped is none to those who read
 		b.breakOff(err)
 	}
 	return n, err //nolint:wrapcheck // a reader's errors are its caller's to compare

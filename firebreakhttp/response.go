@@ -99,7 +99,7 @@ func (b body) Read(p []byte) (int, error) {
 	switch {
 	case err == nil:
 		return n, nil
-	case err == io.EOF: //nolint:errorlint // one that is wrapped is no end to those who read
+	case err == io.EOF: // one that is wrapped is no end to those who read
 		b.x.End(b.x.end)
 		return n, err
 	case b.x.closing.Load() || b.x.Ended():

@@ -76,7 +76,7 @@ func attributes(attrs []attribute.KeyValue) string {
 	set := attribute.NewSet(attrs...)
 	var texts []string
 	for _, kv := range set.ToSlice() {
-		texts = append(texts, string(kv.Key)+"="+kv.Value.Emit())
+		texts = append(texts, string(kv.Key)+"="+kv.Value.String())
 	}
 	return strings.Join(texts, " ")
 }
