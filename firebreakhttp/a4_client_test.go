@@ -458,7 +458,7 @@ func TestA12_233_ErrorsHoldNoPayload(t *testing.T) {
 		{"open, after statuses", answer},
 		{"open, after resets", fail(io.ErrUnexpectedEOF)},
 		{"open, after errors that say too much", leaky},
-		{"neither", func(*try) (*http.Response, error) { return nil, nil }}, //nolint:nilnil // what is tested
+		{"neither", func(*try) (*http.Response, error) { return nil, nil }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
