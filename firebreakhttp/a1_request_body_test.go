@@ -646,6 +646,20 @@ func TestA1_18_CallersOwnReadError(t *testing.T) {
 			})
 		}
 	})
+	t.Run("answered all the same", func(t *testing.T) {
+		base := script(func(tr *try) (*http.Response, error) {
+			tr.readBody(-1)
+			return response(503, newTracked("")), nil
+		})
+		b := strict()
+		req := newRequest(t, "PUT", newBroken("cont", errDisk))
+		req.GetBody = func() (io.ReadCloser, error) { return newBroken("cont", errDisk), nil }
+		mustSend(t, newRT(base, retrying(3, time.Nanosecond), b), req, 503).Body.Close()
+		base.wantTries(t, 1)
+		if got := b.State(); got != breaker.Closed {
+			t.Errorf("the breaker is %v, want %v", got, breaker.Closed)
+		}
+	})
 	t.Run("in a replay of the transport", func(t *testing.T) {
 		base := script(func(tr *try) (*http.Response, error) {
 			_ = tr.req.Body.Close()

@@ -124,6 +124,13 @@ func TestA3_36_BodilessResponses(t *testing.T) {
 			}
 		})
 	}
+	t.Run("101", func(t *testing.T) { // a connection, also if the server announces that nothing follows
+		b := one()
+		resp := mustSend(t, newRT(script(respond(101, newTracked(""), "Content-Length", "0")), b), newRequest(t, "GET", nil), 101)
+		wantHeld(t, b, 1, "with the connection open")
+		resp.Body.Close()
+		wantHeld(t, b, 0, "at the end")
+	})
 	t.Run("length left out", func(t *testing.T) { // a base made by hand: the zero ContentLength says nothing
 		b := one()
 		base := script(func(*try) (*http.Response, error) {

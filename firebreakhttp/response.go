@@ -19,6 +19,9 @@ const (
 // receive takes the response of the base as the result of the attempt.
 func (t *RoundTripper) receive(x *exchange, resp *http.Response) (any, error) {
 	err := t.judge(&x.req, resp)
+	if e, ok := err.(*firebreak.AttemptError); ok && x.ownReadError() != nil { //nolint:errorlint // judge does not wrap
+		e.Class, e.Repeat = firebreak.Ignored, firebreak.RepeatNever // the answer to what the caller broke off
+	}
 	x.resp, x.body = resp, resp.Body
 	x.end = firebreak.Outcome{Class: firebreak.Classify(err), Err: err}
 	if err != nil {
@@ -47,6 +50,8 @@ func bodiless(req *http.Request, resp *http.Response) bool {
 		return true
 	}
 	switch resp.StatusCode {
+	case http.StatusSwitchingProtocols: // a connection, whatever length is announced
+		return false
 	case http.StatusNoContent, http.StatusNotModified:
 		return true
 	}
