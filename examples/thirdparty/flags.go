@@ -32,10 +32,10 @@ firebreak side by side, and shows what each makes of it.
 The third party is a server of its own for each side, on 127.0.0.1. It is well
 at first, then slow, hanging, failing, overloaded and resetting connections, and
 well again after each. It could serve three times the load, with a few workers
-for which requests wait in line. A request that hangs keeps its worker until the
-client leaves. When the third party is overloaded it says so with Retry-After,
-and stays so until it has been left alone for that long; refusing takes it as
-long as serving.
+for which requests wait in line. A request that hangs, as then all do, keeps its
+worker until the client leaves. One request in five meets a failure or a reset.
+When the third party is overloaded it says so with Retry-After, and stays so
+until it has been left alone for that long; refusing takes as long as serving.
 
 The load is the same for both sides: callers who come at a fixed rate, whether
 or not earlier ones were served, and give up after 1s. A side has half as many

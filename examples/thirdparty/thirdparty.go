@@ -22,11 +22,12 @@ const (
 	// hanging takes requests and never answers them, not even when it is well again:
 	// each keeps its worker until the client leaves.
 	hanging
-	// failing answers 502.
+	// failing answers one request in five with 502.
 	failing
 	// overloaded answers 429 and 503 with Retry-After beyond its quota.
 	overloaded
-	// resetting resets connections.
+	// resetting resets the connection of one request in five, and keeps none open:
+	// http.Transport itself repeats a request for which a connection was used again.
 	resetting
 )
 
@@ -44,6 +45,9 @@ const (
 	failingTime = 25 * time.Millisecond
 )
 
+// oneIn is the share of requests that a failing or resetting third party fails.
+const oneIn = 5
+
 // A thirdParty is a service of somebody else's. It has a fixed number of workers,
 // for which requests wait in line; one whose client has left is worked on all the
 // same, as servers do that learn of it only when they write.
@@ -56,7 +60,8 @@ type thirdParty struct {
 
 	mu      sync.Mutex // guards the fields below
 	mode    mode
-	scripts []mode // of the next requests, before mode counts
+	scripts []mode     // of the next requests, before mode counts
+	dice    *rand.Rand // the same for each third party
 	quota   quota
 }
 
@@ -67,6 +72,7 @@ func newThirdParty(rps int, counted func()) *thirdParty {
 		counted: counted,
 		workers: make(chan struct{}, scaled(8, rps)),
 		stop:    make(chan struct{}),
+		dice:    rand.New(rand.NewPCG(1, 2)), //nolint:gosec // not a secret, but the same traffic for each side
 		quota:   newQuota(rps),
 	}
 }
@@ -81,6 +87,12 @@ func (p *thirdParty) become(m mode) {
 	p.mode = m
 }
 
+func (p *thirdParty) is(m mode) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mode == m
+}
+
 // script says how the next requests fare, one by one, whatever the mode.
 func (p *thirdParty) script(modes ...mode) {
 	p.mu.Lock()
@@ -92,11 +104,15 @@ func (p *thirdParty) script(modes ...mode) {
 func (p *thirdParty) next() mode {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	m := p.mode
 	if len(p.scripts) > 0 {
-		m, p.scripts = p.scripts[0], p.scripts[1:]
+		m := p.scripts[0]
+		p.scripts = p.scripts[1:]
+		return m
 	}
-	return m
+	if (p.mode == failing || p.mode == resetting) && p.dice.IntN(oneIn) != 0 {
+		return well
+	}
+	return p.mode
 }
 
 // ServeHTTP serves a request as the mode is when a worker takes it.
@@ -108,7 +124,11 @@ func (p *thirdParty) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case <-p.stop:
 		panic(http.ErrAbortHandler)
 	}
-	switch p.next() {
+	m := p.next()
+	if p.is(resetting) {
+		w.Header().Set("Connection", "close")
+	}
+	switch m {
 	case well:
 		p.work(wellTime)
 		answer(w, http.StatusOK)

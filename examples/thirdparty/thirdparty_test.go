@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -86,7 +87,7 @@ func TestModes(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			var counted atomic.Int64
 			p := newThirdParty(60, func() { counted.Add(1) })
-			p.become(tt.mode)
+			p.script(tt.mode)
 			ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 			defer cancel()
 			req, err := http.NewRequestWithContext(ctx, "GET", "http://a/", nil)
@@ -104,6 +105,32 @@ func TestModes(t *testing.T) {
 				t.Errorf("%v: got status %d, %v after %v, counted %d, want status %d, %v after %v", tt.mode, status, err, took, counted.Load(), tt.status, tt.err, tt.takes)
 			}
 		})
+	}
+}
+
+// Failing and resetting are a fifth of the requests, the same ones each time.
+func TestOneInFiveFails(t *testing.T) {
+	for _, m := range []mode{failing, resetting} {
+		var before []mode
+		for range 2 {
+			p := newThirdParty(60, func() {})
+			p.become(m)
+			var got []mode
+			failed := 0
+			for range 1000 {
+				got = append(got, p.next())
+				if got[len(got)-1] == m {
+					failed++
+				}
+			}
+			if failed < 170 || failed > 230 {
+				t.Errorf("%v: %d of 1000 requests failed, want about 200", m, failed)
+			}
+			if before != nil && !slices.Equal(before, got) {
+				t.Errorf("%v: two third parties fail other requests", m)
+			}
+			before = got
+		}
 	}
 }
 
@@ -184,7 +211,7 @@ func TestOnSockets(t *testing.T) {
 	if err := get(t.Context(), client, url); err != nil {
 		t.Errorf("well: got %v", err)
 	}
-	p.become(resetting)
+	p.script(resetting, resetting) // http.Transport itself repeats the first on another connection
 	if err := get(t.Context(), client, url); !errors.Is(err, syscall.ECONNRESET) {
 		t.Errorf("resetting: got %v, want %v", err, syscall.ECONNRESET)
 	}
