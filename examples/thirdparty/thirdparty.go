@@ -72,7 +72,7 @@ func newThirdParty(rps int, counted func()) *thirdParty {
 		counted: counted,
 		workers: make(chan struct{}, scaled(8, rps)),
 		stop:    make(chan struct{}),
-		dice:    rand.New(rand.NewPCG(1, 2)), //nolint:gosec // not a secret, but the same traffic for each side
+		dice:    rand.New(rand.NewPCG(1, 2)), // the same traffic for each side
 		quota:   newQuota(rps),
 	}
 }
