@@ -210,6 +210,19 @@ func evictable(p Policy) bool {
 	return !ok || e.Evictable()
 }
 
+// Evictable implements [Evicter]: it reports whether the policies of all keys are,
+// for one per dependency may stand in one per tenant.
+func (k *KeyedPolicy) Evictable() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, e := range k.entries {
+		if !evictable(e.policy) {
+			return false
+		}
+	}
+	return evictable(k.overflow.policy)
+}
+
 // Len returns the number of keys.
 func (k *KeyedPolicy) Len() int {
 	k.mu.Lock()
@@ -231,7 +244,7 @@ func (k *KeyedPolicy) Report(yield func(Status)) {
 	for _, e := range k.entries {
 		entries = append(entries, e)
 	}
-	if k.overflow.inUse > 0 {
+	if k.overflow.inUse > 0 || !evictable(k.overflow.policy) {
 		entries = append(entries, k.overflow)
 	}
 	k.mu.Unlock()

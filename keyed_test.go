@@ -126,6 +126,43 @@ func TestA12_226_KeyedOverflow(t *testing.T) {
 	}
 }
 
+// Behaviour 226: "never evict an entry with an open breaker before its time", also one
+// that stands in a KeyedPolicy of its own, or is what its overflow shares.
+func TestA12_226_KeyedInKeyedIsNotEvicted(t *testing.T) {
+	for _, pinned := range []string{"host", firebreak.OverflowKey} {
+		inner := make(map[string]*keyed)
+		outer := firebreak.Keyed(func(c firebreak.Call) string { return c.Op }, func(tenant string) firebreak.Policy {
+			inner[tenant] = newKeyed(1)
+			return firebreak.New("test", inner[tenant].KeyedPolicy)
+		}, firebreak.MaxKeys(1))
+		call := func(tenant, target string) *keyPolicy {
+			_, _ = outer.Do(t.Context(), firebreak.Call{Op: tenant, Target: target}, answer(nil, nil))
+			return inner[tenant].last
+		}
+		host := call("a", "host")
+		if pinned == firebreak.OverflowKey {
+			host.pinned = true
+			if host = call("a", "another host"); host.key != pinned {
+				t.Fatalf("the call went through the policy of %q, want %q", host.key, pinned)
+			}
+			inner["a"].call(t, "host").pinned = false
+		}
+		host.pinned = true
+		kept := inner["a"]
+		call("b", "host")
+		call("a", "host")
+		if inner["a"] != kept {
+			t.Errorf("tenant a was forgotten while the policy of its key %q had something to remember", pinned)
+		}
+		host.pinned = false
+		call("b", "host")
+		call("a", "host")
+		if inner["a"] == kept {
+			t.Errorf("tenant a was not forgotten, and has nothing to remember for %q", pinned)
+		}
+	}
+}
+
 // A limit holds for all keys of the overflow together, and for a key that moves.
 func TestA12_226_OverflowIsLimited(t *testing.T) {
 	k := firebreak.Keyed(firebreak.ByTarget, func(string) firebreak.Policy { return &slots{free: 2} }, firebreak.MaxKeys(1))
@@ -368,6 +405,15 @@ func TestKeyedReports(t *testing.T) {
 	over.End(firebreak.Outcome{})
 	if got, want := reported(), []string{"key a", "key b"}; !slices.Equal(got, want) {
 		t.Errorf("Report yielded %q, want %q", got, want)
+	}
+	// What is open shows, though no call is in flight: it rejects them all.
+	a, b, over = new(body), new(body), new(body)
+	k.start(t, "a", a)
+	k.start(t, "b", b)
+	k.start(t, "c", over).pinned = true
+	over.End(firebreak.Outcome{})
+	if got, want := reported(), []string{"key (other)", "key a", "key b"}; !slices.Equal(got, want) {
+		t.Errorf("Report while the overflow has something to remember yielded %q, want %q", got, want)
 	}
 	// A policy without a state is left out.
 	silent := firebreak.Keyed(firebreak.ByTarget, func(string) firebreak.Policy { return &slots{free: 1} })
