@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"github.com/firebreak-go/firebreak"
+	"github.com/firebreak-go/firebreak/breaker"
 	"github.com/firebreak-go/firebreak/bulkhead"
+	"github.com/firebreak-go/firebreak/retry"
 	"github.com/firebreak-go/firebreak/timeout"
 )
 
@@ -171,6 +173,39 @@ func TestWaitIsBoundedByTheDeadlineOfTheCall(t *testing.T) {
 		}
 		wantStatus(t, b, 1, 0)
 		release()
+	})
+}
+
+// Behaviour 213: "Inner refusals are ignored by outer breakers. B: full bulkhead opens
+// the breaker: overload becomes outage." A deadline that passes in the queue is one,
+// whoever set it: nothing was sent.
+func TestA12_213_DeadlineInTheQueueIsNoVote(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, total := range []firebreak.Policy{timeout.New(time.Second), timeout.New(time.Hour)} {
+			b := bulkhead.New(bulkhead.Config{MaxCalls: 1, MaxQueue: 100, MaxWait: time.Minute})
+			gate := breaker.New(breaker.Config{ConsecutiveFailures: 3})
+			stack := firebreak.New("test", total, retry.New(retry.Config{}), gate, b, timeout.New(time.Second/2))
+			release := occupy(t, b, 1)
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			for range 10 {
+				go func() {
+					_, err := firebreak.Do(ctx, stack, "lookup", func(context.Context) (int, error) {
+						t.Error("an attempt was made, want none")
+						return 0, nil
+					}, firebreak.Idempotent)
+					if timed, ok := err.(interface{ Timeout() bool }); !ok || !timed.Timeout() { //nolint:errorlint // as url.Error asks
+						t.Errorf("the error is %v, want the deadline's own", err)
+					}
+				}()
+			}
+			time.Sleep(3 * time.Second)
+			cancel()
+			if got := gate.State(); got != breaker.Closed {
+				t.Errorf("the breaker is %v, want closed: no call reached the dependency", got)
+			}
+			wantStatus(t, b, 1, 0)
+			release()
+		}
 	})
 }
 
