@@ -107,8 +107,8 @@ func checkOrder(name string, policies []Policy) error {
 	if len(problems) == 0 {
 		flat := flatten(describeAll(policies))
 		problems = append(orderProblems(flat), timeoutProblems(flat)...)
-		if len(problems) > 0 {
-			problems = append(problems, fmt.Errorf("the order meant is likely: %s", meantOrder(flat)))
+		if meant := meantOrder(flat); len(problems) > 0 && meant != pipeline(flat) { // it may be a limit that is wrong, and no place
+			problems = append(problems, fmt.Errorf("the order meant is likely: %s", meant))
 		}
 	}
 	if len(problems) == 0 {
@@ -187,9 +187,16 @@ func timeoutProblems(flat []Description) []error {
 	return problems
 }
 
-// meantOrder names the policies in the order of a client.
+// meantOrder names the policies in the order of a client, with the outermost of
+// several that retry.
 func meantOrder(flat []Description) string {
-	sorted := slices.Clone(flat)
+	retry := slices.IndexFunc(flat, func(d Description) bool { return d.Kind == KindRetry })
+	var sorted []Description
+	for i, d := range flat {
+		if d.Kind != KindRetry || i == retry {
+			sorted = append(sorted, d)
+		}
+	}
 	longest := slices.IndexFunc(sorted, func(d Description) bool {
 		return d.Kind == KindTimeout && !slices.ContainsFunc(sorted, func(e Description) bool {
 			return e.Kind == KindTimeout && d.Timeout > 0 && (e.Timeout == 0 || e.Timeout > d.Timeout) // 0 is the longest
