@@ -117,8 +117,11 @@ const queueSize = 1024
 // Subscribe calls f with each event of all Stacks, one at a time, in a goroutine
 // of its own that cancel ends. It never holds up a call: a subscriber that falls
 // 1,024 events behind misses the next ones, and learns how many from Dropped.
-// After cancel no call of f begins; one may still be running.
+// After cancel no call of f begins; one may still be running. It panics if f is nil.
 func Subscribe(f func(Event)) (cancel func()) {
+	if f == nil {
+		panic("firebreak.Subscribe: f is nil, want a function") // here, and not in a goroutine at the first event
+	}
 	s := &subscriber{events: make(chan Event, queueSize), stop: make(chan struct{})}
 	change(func(list []*subscriber) []*subscriber { return append(list, s) })
 	go s.deliver(f)

@@ -236,3 +236,10 @@ func TestSubscribeConcurrently(t *testing.T) {
 		}
 	})
 }
+
+func TestSubscribeNil(t *testing.T) {
+	const want = "firebreak.Subscribe: f is nil, want a function"
+	if got := panicText(t, func() { firebreak.Subscribe(nil) }); got != want {
+		t.Errorf("Subscribe(nil) panicked with %q, want %q", got, want)
+	}
+}
