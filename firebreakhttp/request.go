@@ -38,8 +38,11 @@ func has(h http.Header, key string) bool {
 	return ok
 }
 
-// operation returns the name of the call: the method, or "_OTHER" for one that is
-// not of the closed set that attributes may hold.
+// otherMethod stands for the methods that are not of the closed set.
+const otherMethod = "_OTHER"
+
+// operation returns the name of the call: the method, or otherMethod for one that
+// is not of the closed set that attributes may hold.
 func operation(method string) string {
 	switch method {
 	case "":
@@ -48,7 +51,7 @@ func operation(method string) string {
 		http.MethodDelete, http.MethodConnect, http.MethodOptions, http.MethodTrace:
 		return method
 	default:
-		return "_OTHER"
+		return otherMethod
 	}
 }
 

@@ -40,7 +40,7 @@ func (t *RoundTripper) startSpan(ctx context.Context, c firebreak.Call, req *htt
 	}
 	var s attemptSpan
 	if tracer := c.Tracer(ctx); tracer != nil {
-		ctx, s.span = tracer.Start(ctx, c.Op, trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(requestAttributes(c, req)...))
+		ctx, s.span = tracer.Start(ctx, spanName(c.Op), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(requestAttributes(c, req)...))
 	}
 	p := t.propagator
 	if p == nil {
@@ -52,6 +52,15 @@ func (t *RoundTripper) startSpan(ctx context.Context, c firebreak.Call, req *htt
 	return ctx, s
 }
 
+// spanName returns the name of the span of an attempt: the method, or "HTTP" for
+// one that is not of the closed set.
+func spanName(op string) string {
+	if op == otherMethod {
+		return "HTTP"
+	}
+	return op
+}
+
 func requestAttributes(c firebreak.Call, req *http.Request) []attribute.KeyValue {
 	attrs := []attribute.KeyValue{
 		attribute.String("http.request.method", c.Op),
@@ -61,7 +70,7 @@ func requestAttributes(c firebreak.Call, req *http.Request) []attribute.KeyValue
 	if port := portOf(req.URL); port > 0 {
 		attrs = append(attrs, attribute.Int("server.port", port))
 	}
-	if c.Op == "_OTHER" {
+	if c.Op == otherMethod {
 		attrs = append(attrs, attribute.String("http.request.method_original", req.Method))
 	}
 	return append(attrs, resendCount(c.Attempt)...)

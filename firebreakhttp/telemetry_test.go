@@ -523,3 +523,24 @@ func TestTelemetryPropagation(t *testing.T) {
 		t.Errorf("empty propagator: got header %v, want none", headersOf(b)[0])
 	}
 }
+
+// "{method} ... HTTP if the method is not known": of the HTTP semantic conventions,
+// so that a client cannot make names of spans.
+func TestTelemetryUnknownMethod(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRecorder()
+		req, err := http.NewRequestWithContext(t.Context(), "PROPFIND", "https://api.example.com/", http.NoBody)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := firebreakhttp.Transport(script(status(200)), r.stack()).RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		const want = "  HTTP [client, Unset] http.request.method=_OTHER http.request.method_original=PROPFIND http.response.status_code=200"
+		if got := r.tree(); !strings.Contains(got, want) {
+			t.Errorf("got\n%swant a line that begins with\n%s", got, want)
+		}
+	})
+}
