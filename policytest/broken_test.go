@@ -133,7 +133,7 @@ func (f gateFunc) Do(ctx context.Context, c firebreak.Call, next firebreak.Handl
 
 type brokenCase struct {
 	name      string
-	rule      string // the subtest that has to fail
+	rule      string // the subtest that has to fail; "" if it is the test itself
 	says      string // a part of what it has to say
 	newPolicy func() firebreak.Policy
 }
@@ -514,6 +514,8 @@ var broken = []brokenCase{
 			})
 		},
 	},
+	{"NilPolicy", "", "newPolicy is nil or returns nil", func() firebreak.Policy { return nil }},
+	{"NilNewPolicy", "", "newPolicy is nil or returns nil", nil},
 	{
 		"DoneLosesSuccesses", "Gate/DoneWhileAllowing", "guard its state",
 		gate(func(l *limit) func(error) (func(firebreak.Outcome), error) {

@@ -50,6 +50,9 @@ const (
 // of the rule.
 func Run(t *testing.T, newPolicy func() firebreak.Policy) {
 	t.Helper()
+	if newPolicy == nil || newPolicy() == nil {
+		t.Fatal("newPolicy is nil or returns nil, want a new policy each time")
+	}
 	if !runPolicy(t, "Bare", newPolicy) {
 		return
 	}
