@@ -38,6 +38,14 @@ func main() {
 	b()
 	// end snippet
 
+	// snippet: apart
+
+	a()
+
+	b()
+
+	// end snippet
+
 	// snippet: open
 	a()
 }
@@ -71,6 +79,7 @@ func TestCheck(t *testing.T) {
 	}{
 		{"equal", from("a/a.go#loop", loop), "", ok},
 		{"indentation that is not common stays", from("a/a.go#deep", "\ta()\nb()\n"), "", ok},
+		{"empty lines around it go", from("a/a.go#apart", "a()\n\nb()\n"), "", ok},
 		{"within a list", "1. x\n   <!-- from: a/a.go#deep -->\n   ```go\n   \ta()\n   b()\n   ```\n", "", ok},
 		{"tildes", "<!-- from: a/a.go#deep -->\n~~~~ go\n\ta()\nb()\n~~~~\n", "", ok},
 		{
@@ -111,7 +120,7 @@ func TestCheck(t *testing.T) {
 			"one within another", from("a/a.go#outer", loop), "",
 			"README.md:2: a/a.go:28: a snippet within the snippet outer, want \"// end snippet\" before\n",
 		},
-		{"without an end", from("a/a.go#open", loop), "", "README.md:2: a/a.go:32: the snippet open has no \"// end snippet\"\n"},
+		{"without an end", from("a/a.go#open", loop), "", "README.md:2: a/a.go:40: the snippet open has no \"// end snippet\"\n"},
 		{"a block without an end", "```sh\n", "", "README.md:1: the block does not end\n"},
 		{"docs may show what not to do", "", "```go\nx()\n```\n", "readmecheck: 2 pages, 0 blocks equal to their sources\n"},
 		{

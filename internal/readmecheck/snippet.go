@@ -30,7 +30,7 @@ func snippet(root *os.Root, file, name string) ([]string, error) {
 	for i, line := range lines[start:] {
 		switch line = strings.TrimSpace(line); {
 		case line == "// end snippet":
-			region := unindent(lines[start : start+i])
+			region := trimBlank(unindent(lines[start : start+i]))
 			if len(region) == 0 {
 				return nil, fmt.Errorf("%s:%d: the snippet %s is empty", file, start, name)
 			}
@@ -66,6 +66,18 @@ func unindent(lines []string) []string {
 		}
 	}
 	return out
+}
+
+// trimBlank returns lines without the empty ones around them: gofmt wants one
+// between a marker and a doc comment.
+func trimBlank(lines []string) []string {
+	for len(lines) > 0 && lines[0] == "" {
+		lines = lines[1:]
+	}
+	for len(lines) > 0 && lines[len(lines)-1] == "" {
+		lines = lines[:len(lines)-1]
+	}
+	return lines
 }
 
 // diff shows the lines from the first that differs to the last, or "" if there
