@@ -269,8 +269,23 @@ func attempt(ctx context.Context, c Call) (any, error) {
 	}
 	begin := time.Now()
 	result, err := st.next(ctx, c)
-	st.root.tel.attempted(ctx, time.Since(begin), Classify(err))
+	took := time.Since(begin)
+	st.root.tel.attempted(ctx, took, classOf(c, result, err))
 	return result, err
+}
+
+// classOf returns the class of an attempt's end. A panic of c.Classify must not leave
+// the result behind.
+func classOf(c Call, result any, err error) Class {
+	known := false
+	defer func() {
+		if !known {
+			Discard(result)
+		}
+	}()
+	class := c.Outcome(err).Class
+	known = true
+	return class
 }
 
 // Do makes a call of a function: it runs fn, once per attempt, through the

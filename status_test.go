@@ -2,6 +2,7 @@ package firebreak_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"runtime"
@@ -121,6 +122,30 @@ func TestA12_228_SeriesAreBounded(t *testing.T) {
 	}
 	if series["firebreak.call.duration firebreak.op=other firebreak.outcome=ok firebreak.stack=test"] == 0 {
 		t.Errorf("no call counts as another operation: %v", series)
+	}
+}
+
+// Attempts are measured by what the policies take them for, and a classifier that
+// panics leaves no result behind.
+func TestAttemptIsMeasuredByTheCallersClass(t *testing.T) {
+	m := newMeter()
+	s := firebreak.New("test", timeout.New(time.Minute)).WithProviders(nil, m)
+	_, err := firebreak.Do(t.Context(), s, "op", func(context.Context) (int, error) { return 0, errFailure }, func(c *firebreak.Call) {
+		c.Classify = func(error) firebreak.Class { return firebreak.Overload }
+	})
+	if !errors.Is(err, errFailure) {
+		t.Errorf("the error is %v, want %v", err, errFailure)
+	}
+	const want = "firebreak.attempt.duration firebreak.class=overload firebreak.stack=test"
+	if series := m.series(t); series[want] != 1 {
+		t.Errorf("measured %v, want 1 of %q", series, want)
+	}
+	result := new(body)
+	got := panicOf(func() {
+		_, _ = s.Do(t.Context(), firebreak.Call{Classify: func(error) firebreak.Class { panic("classifier") }}, answer(result, errFailure))
+	})
+	if got != "classifier" || !result.Ended() {
+		t.Errorf("panicked with %v, and the result has ended: %t, want the classifier's and true", got, result.Ended())
 	}
 }
 
