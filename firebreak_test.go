@@ -94,6 +94,14 @@ func TestDoOfNil(t *testing.T) {
 	}
 }
 
+func TestDoNilFunction(t *testing.T) {
+	const want = "firebreak.Do: fn is nil, want a function"
+	got := panicText(t, func() { _, _ = firebreak.Do[int](t.Context(), firebreak.New("payments"), "lookup", nil) })
+	if got != want {
+		t.Errorf("Do of nil panicked with %q, want %q", got, want)
+	}
+}
+
 // Behaviour 58: "Done before start. R: nothing sent, …, no slot, no permit, no
 // budget taken."
 func TestA4_58_DoneBeforeStart(t *testing.T) {

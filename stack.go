@@ -298,8 +298,12 @@ func classOf(c Call, result any, err error) Class {
 //
 // or return an [*AttemptError] that says more. An option may set any field of the
 // Call but Request. fn must heed its context: it is never cut off, and a value
-// that it returns late, without an error, is returned all the same.
+// that it returns late, without an error, is returned all the same. Do panics if s
+// or fn is nil.
 func Do[T any](ctx context.Context, s *Stack, op string, fn func(context.Context) (T, error), options ...func(*Call)) (T, error) {
+	if fn == nil {
+		panic("firebreak.Do: fn is nil, want a function") // before a policy takes it for a failure of the dependency
+	}
 	f := &function[T]{fn: fn}
 	c := Call{Op: op}
 	if len(options) > 0 {
