@@ -75,7 +75,7 @@ type Breaker struct {
 
 	mu      sync.Mutex // guards the fields below; no callback of the user's runs under it
 	circuit circuit
-	home    firebreak.Origin // of the first call, for changes made by hand
+	home    firebreak.Origin // of the latest call, for changes made by hand
 }
 
 // defaults are shared by all breakers of the zero Config: with one breaker per
@@ -156,10 +156,9 @@ func (b *Breaker) admit(ctx context.Context, c firebreak.Call, from firebreak.Or
 	if err := c.Err(ctx); err != nil {
 		return permit{}, err // a caller who has left takes no probe
 	}
+	home := originOf(c)
 	b.mu.Lock()
-	if b.home == (firebreak.Origin{}) {
-		b.home = originOf(c)
-	}
+	b.home = home // not only the first: a Stack that was replaced by another must go
 	p, rejection := b.circuit.admit()
 	news := b.circuit.sign(ctx, from)
 	b.mu.Unlock()

@@ -11,12 +11,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/firebreak-go/firebreak"
 	"github.com/firebreak-go/firebreak/breaker"
+	"github.com/firebreak-go/firebreak/timeout"
 )
 
 // "Listeners outside the lock, in order, may call back into the policy (state,
@@ -322,4 +324,22 @@ func TestChangeIsOfTheCallThatMadeIt(t *testing.T) {
 			t.Errorf("events (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// A breaker that is taken over into a new Stack does not keep the old one, whose
+// gauges would be added to those of the new one for good.
+func TestBreakerDoesNotKeepTheStackThatItHadBefore(t *testing.T) {
+	b := breaker.New(breaker.Config{})
+	use := func() weak.Pointer[firebreak.Stack] {
+		s := firebreak.New("test", timeout.New(time.Second), b)
+		_, _ = firebreak.Do(t.Context(), s, "lookup", func(context.Context) (int, error) { return 1, nil })
+		return weak.Make(s)
+	}
+	old := use()
+	use()
+	runtime.GC()
+	if old.Value() != nil {
+		t.Error("the Stack that was replaced is still there, want it collected")
+	}
+	runtime.KeepAlive(b)
 }
