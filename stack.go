@@ -54,7 +54,8 @@ type root struct {
 // New returns a Stack of policies, outermost first. Its name, the dependency's or
 // the server's, must be of low cardinality: it is an attribute of every metric.
 //
-// A Stack without a timeout gets one of [DefaultTimeout] around all others. The
+// A Stack without a timeout gets one of [DefaultTimeout] around all others; one
+// with a timeout only inside of a retry limits the attempts, but not the call. The
 // order in which policies of a client make sense is: timeout of the whole call,
 // retry, breaker, bulkhead, timeout of each attempt.
 //
