@@ -159,15 +159,15 @@ func TestConfigValidate(t *testing.T) {
 		},
 		{
 			"a cap below the base", retry.Config{BaseDelay: 2 * time.Second, MaxDelay: time.Second},
-			"MaxDelay is 1s, want at least the longest base delay, 2s",
+			"MaxDelay is 1s, want at least BaseDelay, 2s",
 		},
 		{
 			"a cap below the other base", retry.Config{MaxDelay: 100 * time.Millisecond},
-			"MaxDelay is 100ms, want at least the longest base delay, 1s",
+			"MaxDelay is 100ms, want at least ThrottledBaseDelay, 1s",
 		},
 		{
 			"a base above the default cap", retry.Config{ThrottledBaseDelay: 10 * time.Second},
-			"MaxDelay is 5s, want at least the longest base delay, 10s",
+			"MaxDelay is 5s, want at least ThrottledBaseDelay, 10s",
 		},
 		{
 			"two sorts of backoff", retry.Config{NewBackOff: zero, MaxDelay: 2 * time.Second},

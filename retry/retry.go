@@ -85,8 +85,13 @@ func (cfg Config) Validate() error {
 			problems = append(problems, fmt.Errorf("%s is %v, want more than 0, or 0 for the default", d.field, d.value))
 		}
 	}
-	if longest := max(full.BaseDelay, full.ThrottledBaseDelay); full.MaxDelay >= 0 && full.MaxDelay < longest {
-		problems = append(problems, fmt.Errorf("MaxDelay is %v, want at least the longest base delay, %v", full.MaxDelay, longest))
+	for _, base := range []struct {
+		field string
+		value time.Duration
+	}{{"BaseDelay", full.BaseDelay}, {"ThrottledBaseDelay", full.ThrottledBaseDelay}} {
+		if full.MaxDelay >= 0 && full.MaxDelay < base.value {
+			problems = append(problems, fmt.Errorf("MaxDelay is %v, want at least %s, %v", full.MaxDelay, base.field, base.value))
+		}
 	}
 	if cfg.NewBackOff != nil && (cfg.BaseDelay != 0 || cfg.ThrottledBaseDelay != 0 || cfg.MaxDelay != 0) {
 		problems = append(problems, errors.New("NewBackOff is set together with BaseDelay, ThrottledBaseDelay or MaxDelay, want one or the other"))
