@@ -193,7 +193,7 @@ func TestA12_213_DeadlineInTheQueueIsNoVote(t *testing.T) {
 						t.Error("an attempt was made, want none")
 						return 0, nil
 					}, firebreak.Idempotent)
-					if timed, ok := err.(interface{ Timeout() bool }); !ok || !timed.Timeout() { //nolint:errorlint // as url.Error asks
+					if timed, ok := err.(interface{ Timeout() bool }); !ok || !timed.Timeout() {
 						t.Errorf("the error is %v, want the deadline's own", err)
 					}
 				}()
