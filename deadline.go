@@ -127,6 +127,9 @@ func endsWithContext(err error) bool {
 	return ok && t.Timeout()
 }
 
+// lastResort ends an attempt that came to its end without any deadline.
+var lastResort = TimeoutError{After: DefaultTimeout, Scope: "attempt"}
+
 // defaultTimeout is the outermost policy of a Stack that names no timeout.
 type defaultTimeout struct{ call TimeoutError }
 

@@ -290,3 +290,25 @@ func TestA4_67_NothingIsLeftBehind(t *testing.T) {
 		}
 	})
 }
+
+// Behaviour 218: "nil ... in options ...: constructor error", or where there is no
+// constructor, a panic that says what is nil.
+func TestA12_218_NilOptions(t *testing.T) {
+	s := firebreak.New("test", timeout.New(time.Second))
+	one := func(context.Context) (int, error) { return 1, nil }
+	for _, test := range []struct {
+		want string
+		f    func()
+	}{
+		{"firebreak.Do: option 2 is nil, want a function such as Idempotent", func() {
+			_, _ = firebreak.Do(t.Context(), s, "one", one, firebreak.Idempotent, nil)
+		}},
+		{"firebreak.Keyed: option 1 is nil, want a KeyedOption", func() {
+			firebreak.Keyed(firebreak.ByTarget, func(string) firebreak.Policy { return timeout.New(time.Second) }, nil)
+		}},
+	} {
+		if got := panicText(t, test.f); got != test.want {
+			t.Errorf("got panic %q, want %q", got, test.want)
+		}
+	}
+}

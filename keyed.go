@@ -72,7 +72,10 @@ func Keyed(key func(Call) string, newPolicy func(key string) Policy, options ...
 		panic("firebreak.Keyed: key or newPolicy is nil, want functions")
 	}
 	k := &KeyedPolicy{key: key, newPolicy: newPolicy, maxKeys: DefaultMaxKeys, entries: make(map[string]*entry), start: time.Now()}
-	for _, option := range options {
+	for i, option := range options {
+		if option == nil {
+			panic(fmt.Sprintf("firebreak.Keyed: option %d is nil, want a KeyedOption", i+1))
+		}
 		option(k)
 	}
 	if k.maxKeys < 1 {
@@ -237,8 +240,11 @@ func (k *KeyedPolicy) Describe() Description {
 	return d
 }
 
-// Report calls yield with the state of the policy of each key.
-func (k *KeyedPolicy) Report(yield func(Status)) {
+// Report calls yield with the state of the policy of each key. One that several keys
+// share is reported for one of them.
+func (k *KeyedPolicy) Report(yield func(Status)) { k.report(make(map[Reporter]bool), yield) }
+
+func (k *KeyedPolicy) report(seen map[Reporter]bool, yield func(Status)) {
 	k.mu.Lock()
 	entries := make([]*entry, 0, len(k.entries)+1)
 	for _, e := range k.entries {
@@ -249,11 +255,9 @@ func (k *KeyedPolicy) Report(yield func(Status)) {
 	}
 	k.mu.Unlock()
 	for _, e := range entries {
-		if r, ok := e.policy.(Reporter); ok {
-			r.Report(func(s Status) {
-				s.Key = e.key
-				yield(s)
-			})
-		}
+		reportOnce(e.policy, seen, func(s Status) {
+			s.Key = e.key
+			yield(s)
+		})
 	}
 }

@@ -93,6 +93,11 @@ func hasTimeout(descs []Description) bool {
 	return slices.ContainsFunc(flatten(descs), func(d Description) bool { return d.Kind == KindTimeout })
 }
 
+// namesUnbounded reports whether a policy says that calls have no deadline.
+func namesUnbounded(descs []Description) bool {
+	return slices.ContainsFunc(flatten(descs), func(d Description) bool { return d.Kind == KindTimeout && d.Timeout == 0 })
+}
+
 // checkOrder returns what is wrong with the policies of a Stack, all at once.
 func checkOrder(name string, policies []Policy) error {
 	var problems []error

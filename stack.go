@@ -2,6 +2,7 @@ package firebreak
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,9 +47,10 @@ type providers struct {
 // root is what a Stack has that calls enter from outside, and not only from
 // another Stack: few of those that stand in a [Keyed] do.
 type root struct {
-	stack *Stack
-	enter Handler // the chain, with the default timeout around it if there is none
-	tel   *telemetry
+	stack     *Stack
+	enter     Handler // the chain, with the default timeout around it if there is none
+	unbounded bool    // a policy says that there is no deadline
+	tel       *telemetry
 }
 
 // New returns a Stack of policies, outermost first. Its name, the dependency's or
@@ -97,8 +99,12 @@ func (s *Stack) asRoot() *root {
 		if own == nil {
 			own = new(providers)
 		}
-		_, enter := chain(s.bounded())
-		s.root = &root{stack: s, enter: enter, tel: newTelemetry(s, own.tracer, own.meter)}
+		policies := s.bounded()
+		_, enter := chain(policies)
+		s.root = &root{
+			stack: s, enter: enter, unbounded: namesUnbounded(describeAll(policies)),
+			tel: newTelemetry(s, own.tracer, own.meter),
+		}
 	})
 	return s.root
 }
@@ -166,11 +172,11 @@ func (s *Stack) Describe() Description {
 }
 
 // Report calls yield with the state of each policy that has one.
-func (s *Stack) Report(yield func(Status)) {
+func (s *Stack) Report(yield func(Status)) { s.report(make(map[Reporter]bool), yield) }
+
+func (s *Stack) report(seen map[Reporter]bool, yield func(Status)) {
 	for i := range s.layers {
-		if r, ok := s.layers[i].policy.(Reporter); ok {
-			r.Report(yield)
-		}
+		reportOnce(s.layers[i].policy, seen, yield)
 	}
 }
 
@@ -264,6 +270,10 @@ func attempt(ctx context.Context, c Call) (any, error) {
 		return nil, ctxerr.Of(ctx)
 	}
 	st := c.state
+	if _, ok := ctx.Deadline(); !ok && !st.root.unbounded { // the timeout is in a Keyed, but not for this key
+		c.deferLimit = false
+		return Until(ctx, c, time.Now().Add(DefaultTimeout), &lastResort, attempt)
+	}
 	st.attempts.Add(1)
 	if st.start.IsZero() {
 		return st.next(ctx, c)
@@ -322,7 +332,10 @@ func Do[T any](ctx context.Context, s *Stack, op string, fn func(context.Context
 // configured is apart from Do so that only calls with options put their Call on
 // the heap.
 func configured(c Call, options []func(*Call)) Call {
-	for _, option := range options {
+	for i, option := range options {
+		if option == nil {
+			panic(fmt.Sprintf("firebreak.Do: option %d is nil, want a function such as Idempotent", i+1))
+		}
 		option(&c)
 	}
 	return c

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"weak"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 )
@@ -18,6 +19,8 @@ type Status struct {
 	Key    string // of a policy in [Keyed], or ""
 
 	State string // a breaker's: "closed", "open", "half-open"
+
+	Reason string // why calls have no deadline, of a timeout that says so
 
 	InFlight int // calls that hold something
 	Waiting  int // calls in the queue
@@ -35,26 +38,68 @@ type Reporter interface {
 	Report(yield func(Status))
 }
 
+// reportOnce has p report if it was not seen yet. What p is made of counts, too.
+func reportOnce(p Policy, seen map[Reporter]bool, yield func(Status)) {
+	if made, ok := p.(interface {
+		report(seen map[Reporter]bool, yield func(Status))
+	}); ok {
+		made.report(seen, yield)
+		return
+	}
+	r, ok := p.(Reporter)
+	if !ok {
+		return
+	}
+	if reflect.ValueOf(r).Comparable() {
+		if seen[r] {
+			return
+		}
+		seen[r] = true
+	}
+	r.Report(yield)
+}
+
 // watch has the gauges of provider report s for as long as s is used elsewhere.
-func watch(s *Stack, provider metric.MeterProvider) {
+func watch(s *Stack, provider metric.MeterProvider) { gaugesOf(provider).add(s) }
+
+// allGauges has the gauges of each metric.MeterProvider.
+var allGauges = struct {
+	mu      sync.Mutex // guards the fields below
+	of      map[metric.MeterProvider]*gauges
+	adopted bool // the first provider that was set has the gauges of the one that stood in for it
+}{of: make(map[metric.MeterProvider]*gauges)}
+
+// gaugesOf returns the gauges of provider, started. There is one set of them for a
+// provider: of two that report one series, the last would win. What stands in for a
+// global provider that is not set passes its instruments on to the first that is: those
+// two are one.
+func gaugesOf(provider metric.MeterProvider) *gauges {
 	if !reflect.ValueOf(provider).Comparable() {
 		g := new(gauges)
 		report(g.start(provider.Meter(scope)))
-		g.add(s)
-		return
+		return g
 	}
-	g, ok := allGauges.Load(provider)
-	if !ok {
-		var loaded bool
-		if g, loaded = allGauges.LoadOrStore(provider, new(gauges)); !loaded {
-			report(g.(*gauges).start(provider.Meter(scope)))
+	all := &allGauges
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if g := all.of[provider]; g != nil {
+		return g
+	}
+	var g *gauges
+	if !all.adopted && !standsIn(provider) && provider == otel.GetMeterProvider() {
+		for other, started := range all.of {
+			if standsIn(other) {
+				g, all.adopted = started, true
+			}
 		}
 	}
-	g.(*gauges).add(s)
+	if g == nil {
+		g = new(gauges)
+		report(g.start(provider.Meter(scope)))
+	}
+	all.of[provider] = g
+	return g
 }
-
-// allGauges has the *gauges of each metric.MeterProvider.
-var allGauges sync.Map
 
 // gauges are the observable instruments of one provider, for all its Stacks.
 type gauges struct {
@@ -108,8 +153,9 @@ func (g *gauges) observe(_ context.Context, o metric.Observer) error {
 	g.mu.Lock()
 	stacks := g.live()
 	g.mu.Unlock()
+	seen := make(map[Reporter]bool) // a policy that several keys or Stacks share is one
 	for _, s := range stacks {
-		s.Report(func(st Status) {
+		s.report(seen, func(st Status) {
 			if st.State != "" {
 				states[place{s.name, st.State}]++
 			}

@@ -29,12 +29,13 @@ const shortWait = time.Millisecond
 // and allocates nothing without an SDK, nor spans under an unsampled parent.
 type telemetry struct {
 	metrics
-	spanName string
-	bound    time.Duration // of the whole call; 0 if it has none
-	source   string        // where that comes from
-	reason   string        // why the call has no bound
-	provider trace.TracerProvider
-	cached   atomic.Pointer[cachedTracer]
+	spanName  string
+	bound     time.Duration // of the whole call; 0 if it has none
+	source    string        // where that comes from
+	unbounded bool          // a policy says that it has none
+	reason    string        // why the call has no bound
+	provider  trace.TracerProvider
+	cached    atomic.Pointer[cachedTracer]
 }
 
 // cachedTracer is the tracer of the provider that was last seen.
@@ -49,8 +50,11 @@ func newTelemetry(s *Stack, tp trace.TracerProvider, mp metric.MeterProvider) *t
 		t.source = "default"
 	}
 	for _, d := range flatten(describeAll(s.bounded())) {
+		if d.Kind == KindRetry {
+			break // what is further in bounds an attempt
+		}
 		if d.Kind == KindTimeout {
-			t.bound, t.reason = d.Timeout, d.Reason
+			t.bound, t.unbounded, t.reason = d.Timeout, d.Timeout == 0, d.Reason
 			break
 		}
 	}
@@ -97,6 +101,12 @@ func silent(provider trace.TracerProvider) bool {
 	case noop.TracerProvider, *noop.TracerProvider:
 		return true
 	}
+	return standsIn(provider)
+}
+
+// standsIn reports whether provider is what stands in the place of a global provider
+// that was not set.
+func standsIn(provider any) bool {
 	t := reflect.TypeOf(provider)
 	return t.Kind() == reflect.Pointer && t.Elem().PkgPath() == "go.opentelemetry.io/otel/internal/global"
 }
@@ -107,7 +117,7 @@ func (t *telemetry) startCall(ctx context.Context, c Call) context.Context {
 		c.state.start = time.Now()
 	}
 	deadline, bounded := ctx.Deadline()
-	if !bounded && t.bound == 0 {
+	if !bounded && t.unbounded {
 		t.missing(ctx)
 	}
 	tracer := t.tracer(ctx)
@@ -118,7 +128,7 @@ func (t *telemetry) startCall(ctx context.Context, c Call) context.Context {
 	switch {
 	case bounded && (t.bound == 0 || time.Until(deadline) < t.bound):
 		source = "caller"
-	case t.bound == 0:
+	case t.unbounded:
 		source = "none"
 	}
 	attrs := []attribute.KeyValue{

@@ -20,27 +20,31 @@ const (
 
 	// DefaultAttemptTimeout bounds an attempt, the reading of its body included.
 	DefaultAttemptTimeout = 10 * time.Second
+)
 
-	// DialTimeout is enough for one lost SYN, which is sent again after 1s, and
+// Limits of the connections of NewClient.
+const (
+	// dialTimeout is enough for one lost SYN, which is sent again after 1s, and
 	// again 2s later.
-	DialTimeout = 3100 * time.Millisecond
+	dialTimeout = 3100 * time.Millisecond
 
-	// TLSTimeout bounds the TLS handshake.
-	TLSTimeout = 5 * time.Second
+	// tlsTimeout bounds the TLS handshake.
+	tlsTimeout = 5 * time.Second
 
-	// PingAfter and PingTimeout find HTTP/2 connections that are dead, but were
+	// pingAfter and pingTimeout find HTTP/2 connections that are dead, but were
 	// never closed: all calls to a host share one, and each would run into its
 	// timeout until the kernel gives the connection up, a quarter of an hour later.
-	PingAfter   = 15 * time.Second
-	PingTimeout = 5 * time.Second
+	pingAfter   = 15 * time.Second
+	pingTimeout = 5 * time.Second
 )
 
 // NewClient returns an http.Client for a third party: with a timeout of 30s for a
 // call and 10s for an attempt, and per host up to three attempts within a retry
 // budget, a circuit breaker, and 256 calls in flight. The name shows in telemetry.
 //
-// It has connections of its own. Each redirect is a call of its own. The timeouts
-// cover the reading of response bodies: for long downloads and streams compose a
+// It has connections of its own, which take 3.1s at most to be made and 5s for their
+// TLS handshake; one of HTTP/2 that is quiet for 15s is asked whether it lives. Each
+// redirect is a call of its own. The timeouts cover the reading of response bodies: for long downloads and streams compose a
 // Stack with a longer timeout, or with timeout.Unbounded.
 func NewClient(name string, options ...Option) *http.Client {
 	return &http.Client{Transport: Transport(newBase(), defaultStack(name), options...)}
@@ -63,13 +67,13 @@ func defaultStack(name string) *firebreak.Stack {
 func newBase() *http.Transport {
 	return &http.Transport{
 		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: DialTimeout, KeepAlive: 30 * time.Second}).DialContext,
+		DialContext:           (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
 		ForceAttemptHTTP2:     true,
 		MaxIdleConns:          1024,
 		MaxIdleConnsPerHost:   bulkhead.DefaultMaxCalls,
 		IdleConnTimeout:       90 * time.Second,
-		TLSHandshakeTimeout:   TLSTimeout,
+		TLSHandshakeTimeout:   tlsTimeout,
 		ExpectContinueTimeout: time.Second,
-		HTTP2:                 &http.HTTP2Config{SendPingTimeout: PingAfter, PingTimeout: PingTimeout},
+		HTTP2:                 &http.HTTP2Config{SendPingTimeout: pingAfter, PingTimeout: pingTimeout},
 	}
 }

@@ -332,6 +332,8 @@ func TestTelemetryDeadlineSource(t *testing.T) {
 		{"policy", []firebreak.Policy{timeout.New(time.Second)}, 0, "policy", false},
 		{"later deadline of the caller", []firebreak.Policy{timeout.New(time.Second)}, time.Minute, "policy", false},
 		{"earlier deadline of the caller", []firebreak.Policy{timeout.New(time.Minute)}, time.Second, "caller", false},
+		{"of attempts only", []firebreak.Policy{retry.New(noJitter), timeout.New(time.Second)}, 0, "policy", false},
+		{"the caller's, and of attempts", []firebreak.Policy{retry.New(noJitter), timeout.New(time.Second)}, time.Minute, "caller", false},
 		{"none", []firebreak.Policy{timeout.Unbounded("long poll")}, 0, "none", true},
 		{"unbounded with the caller's", []firebreak.Policy{timeout.Unbounded("long poll")}, time.Second, "caller", false},
 	}

@@ -78,3 +78,11 @@ func (t *Timeout) Describe() firebreak.Description {
 	}
 	return firebreak.Description{Kind: firebreak.KindTimeout, Text: text, Timeout: t.after, Reason: t.reason}
 }
+
+// Report implements [firebreak.Reporter]: a Timeout reports that calls have no
+// deadline, and why; else nothing.
+func (t *Timeout) Report(yield func(firebreak.Status)) {
+	if t.after == 0 {
+		yield(firebreak.Status{Policy: "timeout", Reason: t.reason})
+	}
+}
