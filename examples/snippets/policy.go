@@ -8,7 +8,8 @@ import (
 
 // snippet: policy
 
-// Fallback answers with Value where a call failed.
+// Fallback answers with Value where a call failed: a value, not a response, which is
+// read once.
 type Fallback struct{ Value any }
 
 // Do runs next, and mends its failure.
