@@ -286,8 +286,12 @@ func (b *Breaker) Evictable() bool {
 	return b.circuit.evictable(time.Now())
 }
 
-// Describe implements [firebreak.Describer].
+// Describe implements [firebreak.Describer]. It panics for a zero value, so that a
+// Stack is not made of one.
 func (b *Breaker) Describe() firebreak.Description {
+	if b.cfg == nil {
+		panic("breaker: a Breaker that New has not made, want one of breaker.New")
+	}
 	return firebreak.Description{Kind: firebreak.KindBreaker, Text: fmt.Sprintf("breaker %v of %v", b.cfg.FailureRatio, b.cfg.Window)}
 }
 

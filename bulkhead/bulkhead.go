@@ -185,8 +185,12 @@ func (b *Bulkhead) reject(ctx context.Context, c firebreak.Call, reason string) 
 	})
 }
 
-// Describe implements [firebreak.Describer].
+// Describe implements [firebreak.Describer]. It panics for a zero value, so that a
+// Stack is not made of one.
 func (b *Bulkhead) Describe() firebreak.Description {
+	if b.released == nil {
+		panic("bulkhead: a Bulkhead that New has not made, want one of bulkhead.New")
+	}
 	text := fmt.Sprintf("bulkhead %d", b.slots.max)
 	if b.slots.maxWaiting > 0 {
 		text += fmt.Sprintf(" (queue %d for %v)", b.slots.maxWaiting, b.maxWait)

@@ -237,8 +237,12 @@ func pause(ctx context.Context, c firebreak.Call, result any, wait time.Duration
 	return err
 }
 
-// Describe implements [firebreak.Describer].
+// Describe implements [firebreak.Describer]. It panics for a zero value, so that a
+// Stack is not made of one.
 func (r *Retry) Describe() firebreak.Description {
+	if r.cfg.Budget == nil {
+		panic("retry: a Retry that New has not made, want one of retry.New")
+	}
 	return firebreak.Description{Kind: firebreak.KindRetry, Text: fmt.Sprintf("retry %d attempts", r.cfg.MaxAttempts)}
 }
 

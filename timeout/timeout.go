@@ -70,8 +70,12 @@ func (t *Timeout) Do(ctx context.Context, c firebreak.Call, next firebreak.Handl
 	return firebreak.Until(ctx, c, time.Now().Add(t.after), err, next)
 }
 
-// Describe implements [firebreak.Describer].
+// Describe implements [firebreak.Describer]. It panics for a zero value, so that a
+// Stack is not made of one.
 func (t *Timeout) Describe() firebreak.Description {
+	if t.after == 0 && t.reason == "" { // it would be a way out without a reason
+		panic("timeout: a Timeout that New has not made, want one of timeout.New or timeout.Unbounded")
+	}
 	text := "timeout " + t.after.String()
 	if t.after == 0 {
 		text = fmt.Sprintf("no timeout (%s)", t.reason)
