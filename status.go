@@ -153,9 +153,12 @@ func (g *gauges) observe(_ context.Context, o metric.Observer) error {
 	g.mu.Lock()
 	stacks := g.live()
 	g.mu.Unlock()
-	seen := make(map[Reporter]bool) // a policy that several keys or Stacks share is one
+	seen := make(map[string]map[Reporter]bool) // a policy that keys or Stacks of one name share is one
 	for _, s := range stacks {
-		s.report(seen, func(st Status) {
+		if seen[s.name] == nil {
+			seen[s.name] = make(map[Reporter]bool)
+		}
+		s.report(seen[s.name], func(st Status) {
 			if st.State != "" {
 				states[place{s.name, st.State}]++
 			}

@@ -229,6 +229,25 @@ func TestGauges(t *testing.T) {
 	runtime.KeepAlive(stacks)
 }
 
+// A policy that Stacks of one name share is one; it shows under each name that has it.
+func TestGaugesOfSharedPolicies(t *testing.T) {
+	m := newMeter()
+	shared := &reporting{status: firebreak.Status{Policy: "bulkhead", InFlight: 2, Limit: 10}}
+	var stacks []*firebreak.Stack
+	for _, name := range []string{"a", "a", "b"} {
+		s := firebreak.New(name, shared).WithProviders(nil, m)
+		_, _ = s.Do(t.Context(), firebreak.Call{Op: "op"}, answer(nil, nil))
+		stacks = append(stacks, s)
+	}
+	got := m.series(t)
+	for _, name := range []string{"a", "b"} {
+		if limit := got["firebreak.concurrency.limit firebreak.policy=bulkhead firebreak.stack="+name]; limit != 10 {
+			t.Errorf("concurrency.limit of %s: got %v, want 10", name, limit)
+		}
+	}
+	runtime.KeepAlive(stacks)
+}
+
 // The gauges do not keep a Stack that nobody uses any more, and it stops reporting.
 func TestStackThatIsDroppedStopsReporting(t *testing.T) {
 	m := newMeter()
