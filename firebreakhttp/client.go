@@ -44,8 +44,9 @@ const (
 //
 // It has connections of its own, which take 3.1s at most to be made and 5s for their
 // TLS handshake; one of HTTP/2 that is quiet for 15s is asked whether it lives. Each
-// redirect is a call of its own. The timeouts cover the reading of response bodies: for long downloads and streams compose a
-// Stack with a longer timeout, or with timeout.Unbounded.
+// redirect is a call of its own. The timeouts cover the reading of response bodies:
+// for long downloads and streams compose a Stack with a longer timeout, or with
+// timeout.Unbounded.
 func NewClient(name string, options ...Option) *http.Client {
 	return &http.Client{Transport: Transport(newBase(), defaultStack(name), options...)}
 }
