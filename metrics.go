@@ -79,7 +79,7 @@ func report(err error) {
 
 // called records a call.
 func (m *metrics) called(ctx context.Context, op, outcome string, d time.Duration) {
-	set := m.ops.get(seriesKey{op, outcome}, maxOps*8, seriesKey{other, outcome}, func(k seriesKey) attribute.Set {
+	set := m.ops.get(seriesKey{a: op, b: outcome}, maxOps*8, seriesKey{a: other, b: outcome}, func(k seriesKey) attribute.Set {
 		return attribute.NewSet(m.stack, attribute.String("firebreak.op", k.a), attribute.String("firebreak.outcome", k.b))
 	})
 	m.callDuration.Record(ctx, d.Seconds(), set.record...)
@@ -87,7 +87,7 @@ func (m *metrics) called(ctx context.Context, op, outcome string, d time.Duratio
 
 // attempted records an attempt.
 func (m *metrics) attempted(ctx context.Context, d time.Duration, class Class) {
-	set := m.classes.get(seriesKey{class.String(), ""}, 8, seriesKey{other, ""}, func(k seriesKey) attribute.Set {
+	set := m.classes.get(seriesKey{a: class.String()}, 8, seriesKey{a: other}, func(k seriesKey) attribute.Set {
 		return attribute.NewSet(m.stack, attribute.String("firebreak.class", k.a))
 	})
 	m.attemptDuration.Record(ctx, d.Seconds(), set.record...)
@@ -112,7 +112,7 @@ func (m *metrics) count(ctx context.Context, e Event) {
 		m.add(ctx, m.transitions, "firebreak.from", e.From, "firebreak.to", e.To)
 	case EventWait:
 		if m.queueDuration.Enabled(ctx) {
-			set := m.queues.get(seriesKey{e.Policy, ""}, 8, seriesKey{other, ""}, func(k seriesKey) attribute.Set {
+			set := m.queues.get(seriesKey{a: e.Policy}, 8, seriesKey{a: other}, func(k seriesKey) attribute.Set {
 				return attribute.NewSet(m.stack, attribute.String("firebreak.policy", k.a))
 			})
 			m.queueDuration.Record(ctx, e.Duration.Seconds(), set.record...)
@@ -125,16 +125,13 @@ func (m *metrics) add(ctx context.Context, counter metric.Int64Counter, nameA, a
 	if !counter.Enabled(ctx) {
 		return
 	}
-	set := m.counts.get(seriesKey{nameA + "=" + a, nameB + "=" + b}, maxReasons, seriesKey{nameA + "=" + other, other}, func(k seriesKey) attribute.Set {
+	set := m.counts.get(seriesKey{nameA, a, b}, maxReasons, seriesKey{nameA, other, other}, func(k seriesKey) attribute.Set {
 		attrs := []attribute.KeyValue{m.stack}
-		if k.b == other {
-			a, b = other, other
-		}
 		if nameA != "" {
-			attrs = append(attrs, attribute.String(nameA, a))
+			attrs = append(attrs, attribute.String(nameA, k.a))
 		}
 		if nameB != "" {
-			attrs = append(attrs, attribute.String(nameB, b))
+			attrs = append(attrs, attribute.String(nameB, k.b))
 		}
 		return attribute.NewSet(attrs...)
 	})
@@ -148,7 +145,9 @@ type series struct {
 	mu   sync.Mutex                                // serializes replacements
 }
 
-type seriesKey struct{ a, b string }
+// seriesKey is what tells sets apart: the name of the first attribute, where one series
+// has several, and the values.
+type seriesKey struct{ name, a, b string }
 
 // attributes is a set in the forms in which instruments take it.
 type attributes struct {

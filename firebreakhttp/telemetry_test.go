@@ -460,6 +460,33 @@ func TestTelemetryCostsNothingUnlessItIsKept(t *testing.T) {
 	}
 }
 
+// The same for a rejection, with what counts it.
+func TestTelemetryOfARejectionCostsNothingUnlessItIsKept(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	open := breaker.New(breaker.Config{})
+	open.ForceOpen()
+	r := newRecorder()
+	unsampled := trace.ContextWithSpanContext(t.Context(), trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{1}}))
+	rt := firebreakhttp.Transport(script(status(200)), r.stack(open))
+	req := newRequest(t, http.MethodGet, nil).WithContext(unsampled)
+	plain := firebreakhttp.Transport(script(status(200)), firebreak.New("payments", open))
+	reject := func(rt http.RoundTripper) float64 {
+		return testing.AllocsPerRun(500, func() {
+			if _, err := rt.RoundTrip(req); !errors.Is(err, breaker.ErrOpen) {
+				t.Fatal(err)
+			}
+		})
+	}
+	if got, want := reject(rt), reject(plain); got != want {
+		t.Errorf("with metrics, under an unsampled parent: got %v allocations, want the %v without an SDK", got, want)
+	}
+	if want := "firebreak.rejections{firebreak.policy=breaker firebreak.reason=forced_open firebreak.stack=payments}"; !slices.Contains(r.series(t), want) {
+		t.Errorf("got series %v, want %s", r.series(t), want)
+	}
+}
+
 // "global providers by default (resolved late)"
 func TestTelemetryGlobalProvidersAreResolvedLate(t *testing.T) {
 	rt := firebreakhttp.Transport(script(status(200)), firebreak.New("payments"))
