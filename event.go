@@ -23,10 +23,13 @@ const (
 	EventTransition
 	// EventWait is a wait in a queue.
 	EventWait
+	// EventShadow is an attempt that a policy would not have let happen, were it not
+	// there to look on only.
+	EventShadow
 )
 
 // String returns the kind in lower case: "retry", "reject", "timeout",
-// "transition", "wait".
+// "transition", "wait", "shadow".
 func (k EventKind) String() string {
 	switch k {
 	case EventRetry:
@@ -39,6 +42,8 @@ func (k EventKind) String() string {
 		return "transition"
 	case EventWait:
 		return "wait"
+	case EventShadow:
+		return "shadow"
 	default:
 		return "unknown"
 	}
@@ -53,13 +58,15 @@ type Event struct {
 	Target  string    // Call.Target
 	Attempt int       // Call.Attempt
 
+	Priority Priority // of the call, by its context
+
 	Policy   string        // kind of the policy: "retry", "breaker"
 	Reason   string        // why, in a word of a closed set
 	Duration time.Duration // how long it took: a wait's; the limit that a timeout passed
 	From, To string        // states of an EventTransition
 
-	RetryAfter   time.Duration // of an EventReject
-	Limit, Usage int           // of an EventReject
+	RetryAfter   time.Duration // of an EventReject or EventShadow
+	Limit, Usage int           // of an EventReject or EventShadow
 	Err          error         // the failure behind it, or nil
 
 	// Dropped is how many events the subscriber missed before this one, because
@@ -68,7 +75,8 @@ type Event struct {
 }
 
 // Emit makes a decision of a policy visible: to subscribers, in the trace and in
-// the metrics. Time, Stack, Op, Target and, where it is 0, Attempt are filled in.
+// the metrics. Time, Stack, Op, Target, Priority and, where it is 0, Attempt are
+// filled in.
 // It never blocks.
 func (c Call) Emit(ctx context.Context, e Event) { c.Origin().Emit(ctx, e) }
 
@@ -76,6 +84,7 @@ func (c Call) Emit(ctx context.Context, e Event) { c.Origin().Emit(ctx, e) }
 func (o Origin) Emit(ctx context.Context, e Event) {
 	e.Time = time.Now()
 	e.Op, e.Target = o.op, o.target
+	e.Priority = PriorityOf(ctx)
 	if e.Attempt == 0 {
 		e.Attempt = o.attempt
 	}
@@ -94,11 +103,21 @@ func (o Origin) Emit(ctx context.Context, e Event) {
 // Stack filled in.
 func (c Call) Reject(ctx context.Context, rejection *RejectedError) error {
 	rejection.Stack = c.Stack()
+	c.emitRejection(ctx, EventReject, rejection)
+	return rejection
+}
+
+// Shadow emits that a policy would have rejected the call, were it not there to look
+// on only.
+func (c Call) Shadow(ctx context.Context, rejection *RejectedError) {
+	c.emitRejection(ctx, EventShadow, rejection)
+}
+
+func (c Call) emitRejection(ctx context.Context, kind EventKind, rejection *RejectedError) {
 	c.Emit(ctx, Event{
-		Kind: EventReject, Policy: rejection.Policy, Reason: rejection.Reason,
+		Kind: kind, Policy: rejection.Policy, Reason: rejection.Reason,
 		RetryAfter: rejection.RetryAfter, Limit: rejection.Limit, Usage: rejection.Usage, Err: rejection.Cause,
 	})
-	return rejection
 }
 
 func (o Origin) timedOut(ctx context.Context, err *TimeoutError) {

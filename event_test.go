@@ -20,7 +20,8 @@ import (
 func TestEventKindString(t *testing.T) {
 	for kind, want := range map[firebreak.EventKind]string{
 		firebreak.EventRetry: "retry", firebreak.EventReject: "reject", firebreak.EventTimeout: "timeout",
-		firebreak.EventTransition: "transition", firebreak.EventWait: "wait", 0: "unknown", 6: "unknown",
+		firebreak.EventTransition: "transition", firebreak.EventWait: "wait",
+		firebreak.EventShadow: "shadow", 0: "unknown", 7: "unknown",
 	} {
 		if got := kind.String(); got != want {
 			t.Errorf("EventKind(%d).String() = %q, want %q", int(kind), got, want)

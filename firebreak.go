@@ -4,7 +4,7 @@
 // worker.
 //
 // A [Stack] is a fixed list of policies around a call. The policies live in
-// packages of their own (timeout, retry, breaker, bulkhead) and know no
+// packages of their own (timeout, retry, breaker, bulkhead, shed) and know no
 // transport; firebreakhttp brings them to net/http, and [Do] to any function:
 //
 //	stack := firebreak.New("payments",
@@ -90,6 +90,21 @@ type Call struct {
 	// Cancel, if not nil, is closed when the caller gives up, as
 	// [net/http.Request.Cancel] is: a signal besides the context.
 	Cancel <-chan struct{}
+
+	// Inbound says that the call came in: this process serves it. Its Stack then adds
+	// to the span that is in the context, which is that of the server, where it would
+	// otherwise make one.
+	Inbound bool
+
+	// Exempt has the policies that reject calls, but not the timeouts, let this one
+	// pass and not count it: a health check, which has to be answered just when
+	// nothing else is.
+	Exempt bool
+
+	// Began, if not nil, is marked by the adapter of a server when the answer begins,
+	// while the call goes on. How long a call takes is measured until then: how fast
+	// its caller reads the rest says nothing of the server.
+	Began *Moment
 
 	limit      limit   // earliest deadline of the Stack's timeouts that the context does not carry yet
 	deferLimit bool    // the layer at hand may leave its deadline to a later one

@@ -16,7 +16,7 @@ import (
 // further policies and reasons of users' own, count as "other".
 const (
 	maxOps     = 12
-	maxReasons = 24
+	maxReasons = 40
 	other      = "other"
 )
 
@@ -34,6 +34,7 @@ type metrics struct {
 	rejections      metric.Int64Counter
 	timeouts        metric.Int64Counter
 	transitions     metric.Int64Counter
+	shadow          metric.Int64Counter
 	deadlineMissing metric.Int64Counter
 
 	ops     series // by operation and outcome
@@ -65,6 +66,7 @@ func (m *metrics) init(s *Stack, provider metric.MeterProvider) {
 	m.rejections = counter("firebreak.rejections", "{rejection}", "Attempts that a policy did not let happen.")
 	m.timeouts = counter("firebreak.timeouts", "{timeout}", "Calls and attempts that a timeout ended.")
 	m.transitions = counter("firebreak.breaker.transitions", "{transition}", "Changes of state of circuit breakers.")
+	m.shadow = counter("firebreak.shadow", "{rejection}", "Attempts that a policy that looks on only would not have let happen.")
 	m.deadlineMissing = counter("firebreak.deadline.missing", "{call}", "Calls that were made without a deadline.")
 	watch(s, provider)
 }
@@ -95,7 +97,7 @@ func (m *metrics) attempted(ctx context.Context, d time.Duration, class Class) {
 
 func (m *metrics) missing(ctx context.Context) {
 	if m.deadlineMissing.Enabled(ctx) {
-		m.add(ctx, m.deadlineMissing, "", "", "", "")
+		m.add(ctx, m.deadlineMissing, "", "", "", "", "")
 	}
 }
 
@@ -103,13 +105,15 @@ func (m *metrics) missing(ctx context.Context) {
 func (m *metrics) count(ctx context.Context, e Event) {
 	switch e.Kind {
 	case EventRetry:
-		m.add(ctx, m.retries, "firebreak.reason", e.Reason, "", "")
+		m.add(ctx, m.retries, "firebreak.reason", e.Reason, "", "", "")
 	case EventReject:
-		m.add(ctx, m.rejections, "firebreak.policy", e.Policy, "firebreak.reason", e.Reason)
+		m.add(ctx, m.rejections, "firebreak.policy", e.Policy, "firebreak.reason", e.Reason, e.Priority.String())
+	case EventShadow:
+		m.add(ctx, m.shadow, "firebreak.policy", e.Policy, "firebreak.reason", e.Reason, e.Priority.String())
 	case EventTimeout:
-		m.add(ctx, m.timeouts, "firebreak.scope", e.Reason, "", "")
+		m.add(ctx, m.timeouts, "firebreak.scope", e.Reason, "", "", "")
 	case EventTransition:
-		m.add(ctx, m.transitions, "firebreak.from", e.From, "firebreak.to", e.To)
+		m.add(ctx, m.transitions, "firebreak.from", e.From, "firebreak.to", e.To, "")
 	case EventWait:
 		if m.queueDuration.Enabled(ctx) {
 			set := m.queues.get(seriesKey{a: e.Policy}, 8, seriesKey{a: other}, func(k seriesKey) attribute.Set {
@@ -120,18 +124,22 @@ func (m *metrics) count(ctx context.Context, e Event) {
 	}
 }
 
-// add counts one more of what the one or two attributes say.
-func (m *metrics) add(ctx context.Context, counter metric.Int64Counter, nameA, a, nameB, b string) {
+// add counts one more of what the one or two attributes say, and of the priority if
+// it is not empty.
+func (m *metrics) add(ctx context.Context, counter metric.Int64Counter, nameA, a, nameB, b, priority string) {
 	if !counter.Enabled(ctx) {
 		return
 	}
-	set := m.counts.get(seriesKey{nameA, a, b}, maxReasons, seriesKey{nameA, other, other}, func(k seriesKey) attribute.Set {
+	set := m.counts.get(seriesKey{nameA, a, b, priority}, maxReasons, seriesKey{nameA, other, other, priority}, func(k seriesKey) attribute.Set {
 		attrs := []attribute.KeyValue{m.stack}
 		if nameA != "" {
 			attrs = append(attrs, attribute.String(nameA, k.a))
 		}
 		if nameB != "" {
 			attrs = append(attrs, attribute.String(nameB, k.b))
+		}
+		if k.priority != "" {
+			attrs = append(attrs, attribute.String("firebreak.priority", k.priority))
 		}
 		return attribute.NewSet(attrs...)
 	})
@@ -147,7 +155,7 @@ type series struct {
 
 // seriesKey is what tells sets apart: the name of the first attribute, where one series
 // has several, and the values.
-type seriesKey struct{ name, a, b string }
+type seriesKey struct{ name, a, b, priority string }
 
 // attributes is a set in the forms in which instruments take it.
 type attributes struct {

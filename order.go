@@ -25,6 +25,8 @@ const (
 	KindBreaker
 	// KindBulkhead is a limit of calls in flight.
 	KindBulkhead
+	// KindShed is a limit of load, on a server.
+	KindShed
 	// KindGroup is a policy that is made of others: see [Description.Inner].
 	KindGroup
 )
@@ -143,7 +145,7 @@ func same(p, q Policy) bool {
 
 func orderProblems(flat []Description) []error {
 	var problems []error
-	retry, breaker := "", ""
+	retry, breaker, bulkhead, shed := "", "", "", ""
 	for _, d := range flat {
 		switch d.Kind {
 		case KindRetry:
@@ -156,8 +158,21 @@ func orderProblems(flat []Description) []error {
 			retry = d.Text
 		case KindBreaker:
 			breaker = d.Text
+		case KindBulkhead:
+			bulkhead = d.Text
+		case KindShed:
+			switch {
+			case shed != "":
+				problems = append(problems, fmt.Errorf("%s stands inside %s: each would see what the other leaves of the load, want one", d.Text, shed))
+			case bulkhead != "":
+				problems = append(problems, fmt.Errorf("%s stands inside %s: a call that waits would hold a place there, want shed outside bulkhead", d.Text, bulkhead))
+			}
+			shed = d.Text
 		default: // the others may stand anywhere
 		}
+	}
+	if retry != "" && shed != "" {
+		problems = append(problems, fmt.Errorf("%s and %s in one Stack: a server runs a request once, want retry in the Stack of its client", retry, shed))
 	}
 	return problems
 }
@@ -192,8 +207,8 @@ func timeoutProblems(flat []Description) []error {
 	return problems
 }
 
-// meantOrder names the policies in the order of a client, with the outermost of
-// several that retry.
+// meantOrder names the policies in the order of a client or a server, with the
+// outermost of several that retry.
 func meantOrder(flat []Description) string {
 	retry := slices.IndexFunc(flat, func(d Description) bool { return d.Kind == KindRetry })
 	var sorted []Description
@@ -202,8 +217,9 @@ func meantOrder(flat []Description) string {
 			sorted = append(sorted, d)
 		}
 	}
+	server := slices.ContainsFunc(sorted, func(d Description) bool { return d.Kind == KindShed }) // it waits in its queue before the handler's time begins
 	longest := slices.IndexFunc(sorted, func(d Description) bool {
-		return d.Kind == KindTimeout && !slices.ContainsFunc(sorted, func(e Description) bool {
+		return !server && d.Kind == KindTimeout && !slices.ContainsFunc(sorted, func(e Description) bool {
 			return e.Kind == KindTimeout && d.Timeout > 0 && (e.Timeout == 0 || e.Timeout > d.Timeout) // 0 is the longest
 		})
 	})
@@ -211,7 +227,7 @@ func meantOrder(flat []Description) string {
 		total := sorted[longest]
 		sorted = append([]Description{total}, slices.Delete(sorted, longest, longest+1)...)
 	}
-	rank := map[Kind]int{KindRate: 1, KindRetry: 2, KindBreaker: 3, KindBulkhead: 4, KindTimeout: 5, KindOther: 3}
+	rank := map[Kind]int{KindRate: 1, KindShed: 2, KindRetry: 2, KindBreaker: 3, KindBulkhead: 4, KindTimeout: 5, KindOther: 3}
 	rest := sorted
 	if longest >= 0 {
 		rest = sorted[1:]

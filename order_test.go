@@ -13,7 +13,7 @@ import (
 func TestA12_218_231_OrderProblems(t *testing.T) {
 	retry, again := describedAs(firebreak.KindRetry, "retry 3 attempts"), describedAs(firebreak.KindRetry, "retry 2 attempts")
 	breaker, bulkhead := describedAs(firebreak.KindBreaker, "breaker"), describedAs(firebreak.KindBulkhead, "bulkhead 64")
-	rate := describedAs(firebreak.KindRate, "rate 10/s")
+	shed, rate := describedAs(firebreak.KindShed, "shed"), describedAs(firebreak.KindRate, "rate 10/s")
 	second := timeout.New(time.Second)
 	for _, test := range []struct {
 		name     string
@@ -69,6 +69,16 @@ the order meant is likely: timeout 1m0s → timeout 1s`,
 			"Unbounded inside a timeout", []firebreak.Policy{second, timeout.Unbounded("a feed")},
 			`firebreak.New("payments"): no timeout (a feed) stands inside timeout 1s, want one of both
 the order meant is likely: no timeout (a feed) → timeout 1s`,
+		},
+		{
+			"shed inside bulkhead", []firebreak.Policy{bulkhead, second, shed},
+			`firebreak.New("payments"): shed stands inside bulkhead 64: a call that waits would hold a place there, want shed outside bulkhead
+the order meant is likely: shed → bulkhead 64 → timeout 1s`,
+		},
+		{
+			"two sheds and a retry", []firebreak.Policy{shed, retry, describedAs(firebreak.KindShed, "shed 2")},
+			`firebreak.New("payments"): shed 2 stands inside shed: each would see what the other leaves of the load, want one
+retry 3 attempts and shed 2 in one Stack: a server runs a request once, want retry in the Stack of its client`,
 		},
 		{
 			"everything", []firebreak.Policy{timeout.New(2 * time.Second), bulkhead, breaker, retry, rate, timeout.New(10 * time.Second)},

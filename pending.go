@@ -139,10 +139,23 @@ func (l *Lifetime) callback(i int) func(Outcome) {
 // it panicked, or ended its goroutine with [runtime.Goexit].
 var ErrNoReturn = errors.New("attempt did not return")
 
+// NoReturn returns the outcome of an attempt under ctx that did not return: a
+// [Failure] with [ErrNoReturn], or [Ignored] if the caller had given up before, as
+// code that panics because its caller is gone says nothing of what it does for others.
+func NoReturn(ctx context.Context) Outcome {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return Outcome{Class: Ignored, Err: ErrNoReturn}
+	}
+	return Outcome{Class: Failure, Err: ErrNoReturn}
+}
+
 // Admit runs next if g lets it, and tells g how it ended: when the result has
-// ended, or when next panicked or ended its goroutine, which is a [Failure] with
-// [ErrNoReturn]. It is the Do of a policy that is a [Gate].
+// ended, or when next panicked or ended its goroutine, with [NoReturn]. A call that
+// is [Call.Exempt] passes without g. It is the Do of a policy that is a [Gate].
 func Admit(ctx context.Context, c Call, g Gate, next Handler) (result any, err error) {
+	if c.Exempt {
+		return next(ctx, c)
+	}
 	done, err := g.Allow(ctx, c)
 	if err != nil {
 		return nil, err
@@ -154,7 +167,7 @@ func Admit(ctx context.Context, c Call, g Gate, next Handler) (result any, err e
 		case returned: // a callback of the user's panicked: that says nothing of the dependency
 			done(Outcome{Class: Ignored, Err: ErrNoReturn})
 		default:
-			done(Outcome{Class: Failure, Err: ErrNoReturn})
+			done(NoReturn(ctx))
 		}
 	}()
 	result, err = next(ctx, c)

@@ -199,6 +199,7 @@ type state struct {
 	ctx      context.Context //nolint:containedctx // it lives as long as the call
 	start    time.Time       // zero if nothing measures
 	span     trace.Span      // of the operation; nil if not recording
+	borrowed bool            // span is that of the server, and ends with it
 }
 
 // Do makes a call: it runs next, once per attempt, through the policies. It is
@@ -230,7 +231,7 @@ func (s *Stack) start(ctx context.Context, c Call, next Handler, st *state) (any
 	returned := false
 	defer func() {
 		if !returned {
-			st.end(Outcome{Class: Failure, Err: ErrNoReturn})
+			st.end(NoReturn(ctx))
 		}
 	}()
 	var result any

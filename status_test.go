@@ -86,6 +86,7 @@ func TestA12_228_SeriesAreBounded(t *testing.T) {
 		for _, e := range []firebreak.Event{
 			{Kind: firebreak.EventRetry, Policy: name, Reason: name},
 			{Kind: firebreak.EventReject, Policy: name, Reason: name},
+			{Kind: firebreak.EventShadow, Policy: name, Reason: name},
 			{Kind: firebreak.EventTimeout, Reason: name},
 			{Kind: firebreak.EventTransition, From: name, To: name},
 			{Kind: firebreak.EventWait, Policy: name, Duration: time.Second},
@@ -100,7 +101,8 @@ func TestA12_228_SeriesAreBounded(t *testing.T) {
 		nil, errFailure, context.Canceled, context.DeadlineExceeded, &firebreak.RejectedError{}, &firebreak.AttemptError{Err: errFailure, Class: 42},
 	}
 	for i = range calls {
-		_, _ = firebreak.Do(t.Context(), s, fmt.Sprint("op ", i), func(context.Context) (int, error) { return 0, errs[i%len(errs)] })
+		ctx := firebreak.WithPriority(t.Context(), firebreak.Priority(i%7-3))
+		_, _ = firebreak.Do(ctx, s, fmt.Sprint("op ", i), func(context.Context) (int, error) { return 0, errs[i%len(errs)] })
 	}
 	series := m.series(t)
 	if len(series) > 200 {
@@ -114,7 +116,7 @@ func TestA12_228_SeriesAreBounded(t *testing.T) {
 	}
 	want := map[string]float64{
 		"firebreak.call.duration": calls, "firebreak.attempt.duration": calls, "firebreak.queue.duration": calls,
-		"firebreak.retries": calls, "firebreak.rejections": calls, "firebreak.timeouts": calls, "firebreak.breaker.transitions": calls,
+		"firebreak.retries": calls, "firebreak.rejections": calls, "firebreak.shadow": calls, "firebreak.timeouts": calls, "firebreak.breaker.transitions": calls,
 		"firebreak.deadline.missing": calls, "firebreak.concurrency.usage": 1, "firebreak.concurrency.limit": 3,
 	}
 	if !maps.Equal(counted, want) {

@@ -71,6 +71,10 @@ func (c Call) Tracer(ctx context.Context) trace.Tracer {
 	return c.state.root.tel.tracer(ctx)
 }
 
+// Tracer returns the tracer for spans around the calls of s, or nil if none would be
+// kept, as [Call.Tracer] does within one.
+func (s *Stack) Tracer(ctx context.Context) trace.Tracer { return s.asRoot().tel.tracer(ctx) }
+
 func (t *telemetry) tracer(ctx context.Context) trace.Tracer {
 	if parent := trace.SpanContextFromContext(ctx); parent.IsValid() && !parent.IsSampled() {
 		return nil
@@ -111,7 +115,7 @@ func standsIn(provider any) bool {
 	return t.Kind() == reflect.Pointer && t.Elem().PkgPath() == "go.opentelemetry.io/otel/internal/global"
 }
 
-// startCall opens the operation span.
+// startCall opens the operation span, or adds to that of the server.
 func (t *telemetry) startCall(ctx context.Context, c Call) context.Context {
 	if t.callDuration.Enabled(ctx) {
 		c.state.start = time.Now()
@@ -122,6 +126,10 @@ func (t *telemetry) startCall(ctx context.Context, c Call) context.Context {
 	}
 	tracer := t.tracer(ctx)
 	if tracer == nil {
+		return ctx
+	}
+	server := trace.SpanFromContext(ctx)
+	if c.Inbound && !server.IsRecording() {
 		return ctx
 	}
 	source := t.source
@@ -141,6 +149,11 @@ func (t *telemetry) startCall(ctx context.Context, c Call) context.Context {
 	}
 	if t.reason != "" {
 		attrs = append(attrs, attribute.String("firebreak.unbounded.reason", t.reason))
+	}
+	if c.Inbound {
+		server.SetAttributes(attrs...)
+		c.state.span, c.state.borrowed = server, true
+		return ctx
 	}
 	ctx, span := tracer.Start(ctx, t.spanName, trace.WithSpanKind(trace.SpanKindInternal), trace.WithAttributes(attrs...))
 	c.state.span = span
@@ -175,9 +188,13 @@ func (t *telemetry) endCall(ctx context.Context, st *state, o Outcome) {
 	case "ok", "ok_after_retry", "canceled":
 	default:
 		st.span.SetAttributes(attribute.String("error.type", ErrorType(o.Err)))
-		st.span.SetStatus(codes.Error, errtext.Of(o.Err))
+		if !st.borrowed { // the server's own instrumentation knows what its caller got
+			st.span.SetStatus(codes.Error, errtext.Of(o.Err))
+		}
 	}
-	st.span.End()
+	if !st.borrowed {
+		st.span.End()
+	}
 }
 
 // outcomeOf returns the value of firebreak.outcome.
@@ -269,6 +286,12 @@ func policySpan(e Event) (name string, attrs []attribute.KeyValue) {
 		attrs = append(attrs, attribute.String("firebreak.scope", e.Reason), attribute.Float64("firebreak.after", e.Duration.Seconds()))
 	default:
 		name = "firebreak.reject"
+		if e.Kind == EventShadow {
+			name = "firebreak.shadow"
+		}
+		if e.Priority != PriorityDefault {
+			attrs = append(attrs, attribute.String("firebreak.priority", e.Priority.String()))
+		}
 		attrs = append(attrs, attribute.String("firebreak.reason", e.Reason))
 		if e.Limit > 0 {
 			attrs = append(attrs, attribute.Int("firebreak.limit", e.Limit), attribute.Int("firebreak.usage", e.Usage))

@@ -100,6 +100,9 @@ func New(cfg Config) *Breaker {
 // [*firebreak.RejectedError] around [ErrOpen], with the time to wait and the
 // failure that opened the breaker.
 func (b *Breaker) Do(ctx context.Context, c firebreak.Call, next firebreak.Handler) (result any, err error) {
+	if c.Exempt {
+		return next(ctx, c)
+	}
 	from := c.Origin()
 	p, err := b.admit(ctx, c, from)
 	if err != nil {
@@ -113,7 +116,7 @@ func (b *Breaker) Do(ctx context.Context, c firebreak.Call, next firebreak.Handl
 			b.vote(ctx, from, p, firebreak.Outcome{Class: firebreak.Ignored, Err: firebreak.ErrNoReturn})
 			firebreak.Discard(result)
 		default:
-			b.vote(ctx, from, p, firebreak.Outcome{Class: firebreak.Failure, Err: firebreak.ErrNoReturn})
+			b.vote(ctx, from, p, firebreak.NoReturn(ctx))
 		}
 	}()
 	result, err = next(ctx, c)
@@ -142,6 +145,9 @@ func (b *Breaker) voteAtEnd(ctx context.Context, from firebreak.Origin, p permit
 // Allow admits or rejects an attempt, as Do does; done casts its vote. It does
 // not know when an answer begins: [Config.SlowAfter] is measured until done.
 func (b *Breaker) Allow(ctx context.Context, c firebreak.Call) (done func(firebreak.Outcome), err error) {
+	if c.Exempt {
+		return func(firebreak.Outcome) {}, nil
+	}
 	from := c.Origin()
 	p, err := b.admit(ctx, c, from)
 	if err != nil {

@@ -492,3 +492,52 @@ func TestAllocations(t *testing.T) {
 		t.Errorf("a rejection makes %v allocations, want 2 at most", got)
 	}
 }
+
+// A health check is answered while the breaker is open, and is no probe of it.
+func TestExempt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := breaker.New(breaker.Config{ConsecutiveFailures: 1, MinCalls: 1})
+		health := firebreak.Call{Exempt: true}
+		fail := func(context.Context, firebreak.Call) (any, error) { return nil, errStatus }
+		if _, err := b.Do(t.Context(), health, fail); !errors.Is(err, errStatus) {
+			t.Errorf("got %v, want %v", err, errStatus)
+		}
+		wantState(t, b, breaker.Closed)
+		_, _ = b.Do(t.Context(), firebreak.Call{}, fail)
+		wantState(t, b, breaker.Open)
+		if _, err := b.Do(t.Context(), health, fail); !errors.Is(err, errStatus) {
+			t.Errorf("got %v, want %v: an open breaker lets it pass", err, errStatus)
+		}
+		done, err := b.Allow(t.Context(), health)
+		if err != nil {
+			t.Fatal(err)
+		}
+		done(firebreak.Outcome{})
+		wantState(t, b, breaker.Open)
+	})
+}
+
+// Whose caller is gone may panic: that is no failure of the dependency.
+func TestPanicAfterTheCallerIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, gone := range []bool{true, false} {
+			b := breaker.New(breaker.Config{ConsecutiveFailures: 1, MinCalls: 1})
+			ctx, cancel := context.WithCancel(t.Context())
+			func() {
+				defer func() { _ = recover() }()
+				_, _ = b.Do(ctx, firebreak.Call{}, func(context.Context, firebreak.Call) (any, error) {
+					if gone {
+						cancel()
+					}
+					panic("broken pipe")
+				})
+			}()
+			cancel()
+			want := breaker.Open
+			if gone {
+				want = breaker.Closed
+			}
+			wantState(t, b, want)
+		}
+	})
+}

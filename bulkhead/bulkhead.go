@@ -94,6 +94,9 @@ func New(cfg Config) *Bulkhead {
 // slot it returns a [*firebreak.RejectedError] around [ErrFull], or what the call
 // ends with if that ends in the queue.
 func (b *Bulkhead) Do(ctx context.Context, c firebreak.Call, next firebreak.Handler) (any, error) {
+	if c.Exempt {
+		return next(ctx, c)
+	}
 	if err := b.acquire(ctx, c); err != nil {
 		return nil, err
 	}
@@ -113,6 +116,9 @@ func (b *Bulkhead) Do(ctx context.Context, c firebreak.Call, next firebreak.Hand
 
 // Allow takes a slot, as Do does; done gives it back.
 func (b *Bulkhead) Allow(ctx context.Context, c firebreak.Call) (done func(firebreak.Outcome), err error) {
+	if c.Exempt {
+		return func(firebreak.Outcome) {}, nil
+	}
 	if err := b.acquire(ctx, c); err != nil {
 		return nil, err
 	}

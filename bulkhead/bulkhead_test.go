@@ -310,3 +310,27 @@ func TestA12_235_FreeSlotCostsNoAllocation(t *testing.T) {
 		t.Errorf("%v allocations for a call whose result is pending, want 0", got)
 	}
 }
+
+// "Privileged/health traffic bypasses" what limits load: it takes no slot, and passes
+// when there is none.
+func TestExempt(t *testing.T) {
+	b := bulkhead.New(bulkhead.Config{MaxCalls: 1})
+	done, err := b.Allow(t.Context(), firebreak.Call{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	health := firebreak.Call{Exempt: true}
+	ran := false
+	if _, err := b.Do(t.Context(), health, func(context.Context, firebreak.Call) (any, error) { ran = true; return nil, nil }); err != nil || !ran {
+		t.Errorf("got %v, ran: %t, want a full bulkhead to let it pass", err, ran)
+	}
+	passed, err := b.Allow(t.Context(), health)
+	if err != nil {
+		t.Fatal(err)
+	}
+	passed(firebreak.Outcome{})
+	if _, err := b.Allow(t.Context(), firebreak.Call{}); !errors.Is(err, bulkhead.ErrFull) {
+		t.Errorf("got %v, want %v: an exempt call gives no slot back", err, bulkhead.ErrFull)
+	}
+	done(firebreak.Outcome{})
+}

@@ -387,7 +387,7 @@ func TestTelemetryMetrics(t *testing.T) {
 			"firebreak.call.duration{firebreak.op=GET firebreak.outcome=rejected firebreak.stack=payments}",
 			"firebreak.concurrency.limit{firebreak.policy=bulkhead firebreak.stack=payments}",
 			"firebreak.concurrency.usage{firebreak.policy=bulkhead firebreak.stack=payments}",
-			"firebreak.rejections{firebreak.policy=breaker firebreak.reason=open firebreak.stack=payments}",
+			"firebreak.rejections{firebreak.policy=breaker firebreak.priority=default firebreak.reason=open firebreak.stack=payments}",
 			"firebreak.retries{firebreak.reason=transient firebreak.stack=payments}",
 			"firebreak.timeouts{firebreak.scope=attempt firebreak.stack=payments}",
 		}
@@ -482,7 +482,7 @@ func TestTelemetryOfARejectionCostsNothingUnlessItIsKept(t *testing.T) {
 	if got, want := reject(rt), reject(plain); got != want {
 		t.Errorf("with metrics, under an unsampled parent: got %v allocations, want the %v without an SDK", got, want)
 	}
-	if want := "firebreak.rejections{firebreak.policy=breaker firebreak.reason=forced_open firebreak.stack=payments}"; !slices.Contains(r.series(t), want) {
+	if want := "firebreak.rejections{firebreak.policy=breaker firebreak.priority=default firebreak.reason=forced_open firebreak.stack=payments}"; !slices.Contains(r.series(t), want) {
 		t.Errorf("got series %v, want %s", r.series(t), want)
 	}
 }
