@@ -176,12 +176,20 @@ func (e *RejectedError) Error() string {
 		fmt.Fprintf(&b, " (%d of %d in use)", e.Usage, e.Limit)
 	}
 	if e.RetryAfter > 0 {
-		b.WriteString(" for " + e.RetryAfter.Round(100*time.Millisecond).String())
+		b.WriteString(" for " + rounded(e.RetryAfter).String())
 	}
 	if e.Cause != nil {
 		b.WriteString(": " + errtext.Of(e.Cause))
 	}
 	return b.String()
+}
+
+// rounded returns d as people read it.
+func rounded(d time.Duration) time.Duration {
+	if d < time.Second {
+		return max(d.Round(time.Millisecond), time.Millisecond)
+	}
+	return d.Round(100 * time.Millisecond)
 }
 
 // Unwrap returns Err, the sentinel.

@@ -92,6 +92,8 @@ func TestRejectedError(t *testing.T) {
 			"bulkhead payments: full (64 of 64 in use)",
 		},
 		{&firebreak.RejectedError{Policy: "bulkhead", Reason: "full", Limit: 2, RetryAfter: time.Second}, "bulkhead: full (0 of 2 in use) for 1s"},
+		{&firebreak.RejectedError{Policy: "rate", Reason: "limit", RetryAfter: 40 * time.Millisecond}, "rate: limit for 40ms"},
+		{&firebreak.RejectedError{Policy: "rate", Reason: "limit", RetryAfter: 1}, "rate: limit for 1ms"},
 	} {
 		if got := test.err.Error(); got != test.want {
 			t.Errorf("%+v: Error() = %q, want %q", *test.err, got, test.want)
