@@ -4,6 +4,7 @@
 package plot
 
 import (
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"math"
@@ -13,8 +14,11 @@ import (
 
 // A Chart shows lines over a common x axis. The zero Chart is an empty frame.
 type Chart struct {
-	// Title stands over the chart, and is its name for screen readers.
+	// Title, if any, stands over the chart.
 	Title string
+
+	// Name is what a screen reader says. The default is the Title.
+	Name string
 
 	X, Y Axis
 
@@ -79,7 +83,7 @@ func (c Chart) SVG() string {
 	f := c.frame(legend)
 	var b strings.Builder
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 %s %s" role="img" aria-label="%s">`+"\n",
-		num(f.width), num(f.height), escape(c.Title))
+		num(f.width), num(f.height), escape(cmp.Or(c.Name, c.Title)))
 	b.WriteString(style)
 	if c.Title != "" {
 		writeText(&b, f.left, marginTop+4, "start", "plot-title", c.Title)

@@ -71,6 +71,11 @@ func TestChartShowsItsParts(t *testing.T) {
 	if label := attrs["aria-label"]; len(label) != 1 || label[0] != "Goodput" {
 		t.Errorf("got label %q, want Goodput", label)
 	}
+	named := full()
+	named.Name = "Goodput of a pool"
+	if _, attrs := parse(t, named.SVG()); attrs["aria-label"][0] != named.Name {
+		t.Errorf("got label %q, want %q", attrs["aria-label"], named.Name)
+	}
 	if n := strings.Count(full().SVG(), `class="plot-span"`); n != 1 {
 		t.Errorf("got %d spans, want 1", n)
 	}
