@@ -212,6 +212,20 @@ func (s *Stack) Do(ctx context.Context, c Call, next Handler) (any, error) {
 	return s.start(ctx, c, next, new(state))
 }
 
+// Reject records a call that its adapter does not bring before the policies of s, and
+// returns rejection with its Stack filled in: a server's, for a request whose caller
+// will be gone before there can be an answer.
+func (s *Stack) Reject(ctx context.Context, c Call, rejection *RejectedError) error {
+	r := s.asRoot()
+	st := &state{root: r, op: c.Op}
+	c.state = st
+	ctx = r.tel.startCall(ctx, c)
+	st.ctx = ctx
+	err := c.Reject(ctx, rejection)
+	st.end(c.Outcome(err))
+	return err
+}
+
 // within runs s as a policy of another Stack.
 func (s *Stack) within(ctx context.Context, c Call, next Handler) (any, error) {
 	outer := c.terminal
