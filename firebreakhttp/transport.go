@@ -1,9 +1,11 @@
 // Package firebreakhttp brings firebreak's policies to net/http.
 //
-// [NewClient] returns an http.Client with all of them, per host. [Transport] puts
-// a Stack composed by hand around any http.RoundTripper.
+// For clients, [NewClient] returns an http.Client with all of them, per host, and
+// [Transport] puts a Stack composed by hand around any http.RoundTripper. For servers,
+// [NewServer] returns an http.Server that sheds load before it collapses, and [Handler]
+// puts a Stack composed by hand around any http.Handler.
 //
-// The rules of an http.RoundTripper hold: the request is never changed, its body
+// On the side of the client, the rules of an http.RoundTripper hold: the request is never changed, its body
 // is closed, a response comes without an error. A call ends when its response
 // body has been read to the end or closed: so long it holds its place in a
 // bulkhead, and so long its timeouts run. Callers must close response bodies, as
@@ -68,6 +70,7 @@ type RoundTripper struct {
 	retryStatuses []int
 	propagator    propagation.TextMapPropagator // nil for the global one
 	instrumented  bool                          // base makes the span of the attempt
+	propagate     bool                          // deadline and priority are sent
 }
 
 // Transport returns an http.RoundTripper that sends requests through stack to
@@ -271,6 +274,9 @@ func (t *RoundTripper) prepare(ctx context.Context, c firebreak.Call) (*exchange
 	}
 	if c.Attempt > 1 {
 		header.Set(AttemptHeader, strconv.Itoa(c.Attempt))
+	}
+	if t.propagate {
+		propagate(ctx, header)
 	}
 	ctx, x.span = t.startSpan(ctx, c, original, header)
 	x.req = *original.WithContext(ctx)
