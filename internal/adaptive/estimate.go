@@ -1,0 +1,237 @@
+package adaptive
+
+import (
+	"math"
+	"time"
+)
+
+const (
+	tolerance    = 1.5 // the latency that is steered for, as a multiple of the baseline
+	initialLimit = 32
+	idleLimit    = 32 // what the limit is at least where it does not bind
+	maxLimit     = 1 << 20
+
+	solidRatio   = 0.8  // of the arrivals that find the limit reached: it is really in use
+	touchedRatio = 0.02 // it is sometimes
+
+	trialBelow    = 0.6 // the gradient from which the limit is lowered on trial
+	shallow       = 0.3 // what the limit is multiplied with at least
+	probeAfter    = 5   // solid windows
+	probeMin      = time.Second
+	probeMax      = 8 * time.Second
+	settledChange = 0.1 // of the limit by a probe: less counts as none
+
+	baseFall  = 0.1 // of the difference, per window
+	baseRise  = 60 * time.Second
+	idleDecay = 10 * time.Second
+
+	minLatency = 1e-6 // seconds: that of a clock that does not advance
+)
+
+// estimate is the algorithm that finds the limit. It keeps a baseline: the latency
+// that belongs to the knee of the throughput curve, where more calls in flight begin
+// to wait for each other instead of being served. The limit is steered so that
+// latency stays near tolerance times the baseline.
+//
+// Latency alone cannot tell a server with too much to do from one whose work has
+// become slower, or needs many calls in flight. Where the limit is really in use,
+// estimate therefore experiments: it lowers the limit for one window and looks at the
+// throughput. What did not fall was only queueing; what fell in proportion was work.
+//
+// It has no lock and no clock: it is told of windows, one after the other.
+type estimate struct {
+	limit   float64
+	base    float64 // seconds; 0 until the first window
+	latency float64 // seconds: that of the last window
+	rate    float64 // completions per second, smoothed
+	shadow  bool    // the limit does not bind: there are no experiments
+
+	solid    int // windows in a row in which the limit was in use
+	mode     mode
+	ref      reference
+	interval time.Duration // between probes
+	next     time.Duration // when the next probe may begin
+}
+
+type mode uint8
+
+const (
+	steady mode = iota
+	probing
+	trying
+)
+
+// reference is the window before an experiment.
+type reference struct {
+	limit, latency, rate float64
+}
+
+// sample is what happened in a window.
+type sample struct {
+	now      time.Duration // its end
+	length   time.Duration // over 0
+	answered int           // calls that completed
+	slow     int           // calls that ended otherwise, not sooner than answers come
+	latency  float64       // seconds: the mean of both
+	blocked  int           // arrivals that found the limit reached
+	rejected int           // arrivals that got no slot
+	peak     int           // the most in flight
+}
+
+func newEstimate(shadow bool) estimate {
+	return estimate{limit: initialLimit, shadow: shadow, interval: probeMin}
+}
+
+// current returns the limit in whole calls.
+func (e *estimate) current() int { return whole(e.limit) }
+
+func whole(limit float64) int { return max(int(limit), 1) }
+
+// add takes a window into account.
+func (e *estimate) add(s sample) {
+	r := max(s.latency, minLatency)
+	x := float64(s.answered) / s.length.Seconds()
+	if e.base == 0 {
+		e.base, e.rate = r, x
+	}
+	e.latency = r
+	if e.mode == steady {
+		e.rate += (x - e.rate) / 2
+	}
+	used := float64(s.blocked) / float64(max(s.answered+s.slow+s.rejected, 1))
+	switch {
+	case e.shadow:
+		e.follow(s, r)
+	case used < solidRatio:
+		e.abandon(s.now) // what is not in use tells nothing
+		e.solid = 0
+		e.idle(s, r, used)
+	case e.mode == probing:
+		e.judgeProbe(s.now, r, x)
+	case e.mode == trying:
+		e.judgeTrial(s.now, x)
+	default:
+		e.busy(s, r, x)
+	}
+	e.limit = min(max(e.limit, 1), maxLimit)
+}
+
+// idle adapts to a window in which the limit was not really in use.
+func (e *estimate) idle(s sample, r, used float64) {
+	if r < e.base {
+		e.base += baseFall * (r - e.base)
+	} else {
+		share := 1 - math.Exp(-s.length.Seconds()/baseRise.Seconds())
+		e.base += share * (min(r, 4*e.base) - e.base)
+	}
+	if used > touchedRatio {
+		if g := tolerance * e.base / r; g > 1 {
+			e.limit *= min(g, 2)
+		}
+		return
+	}
+	room := max(idleLimit, 3*float64(s.peak)) // for a burst, no more
+	if r < 1.2*e.base && e.limit < room {
+		e.limit = room
+		return
+	}
+	e.limit += (room - e.limit) * (1 - math.Exp(-s.length.Seconds()/idleDecay.Seconds()))
+}
+
+// busy adapts to a window in which the limit was in use, or begins an experiment.
+func (e *estimate) busy(s sample, r, x float64) {
+	e.solid++
+	g := tolerance * e.base / r
+	if r < 1.15*e.base {
+		g = 2
+	}
+	e.ref = reference{e.limit, r, x}
+	switch {
+	case g < trialBelow:
+		e.mode = trying
+		e.limit *= max(g, shallow)
+	case e.solid > probeAfter && s.now >= e.next && e.limit >= 2:
+		e.mode = probing
+		e.limit /= 2
+	case g > 1.3:
+		e.limit *= min(g, 2)
+	default:
+		e.limit *= math.Sqrt(g)
+	}
+}
+
+// knee returns the limit at which the throughput of the reference would just be
+// reached, if throughput grew in proportion from what it is at the lower limit.
+func (e *estimate) knee(x float64) float64 {
+	lower, upper := float64(whole(e.limit)), float64(whole(e.ref.limit))
+	return min(max(lower*e.ref.rate/max(x, 1e-9), lower), upper)
+}
+
+func (e *estimate) kneeLatency(x float64) float64 {
+	return e.ref.latency * e.knee(x) / float64(whole(e.ref.limit))
+}
+
+func (e *estimate) judgeProbe(now time.Duration, _, x float64) {
+	e.base += 0.7 * (e.kneeLatency(x) - e.base)
+	change := min(max(math.Sqrt(tolerance*e.base/e.ref.latency), shallow), 2)
+	e.limit = e.ref.limit * change
+	e.mode = steady
+	if math.Abs(change-1) < settledChange {
+		e.interval = min(2*e.interval, probeMax)
+	} else {
+		e.interval = probeMin
+	}
+	e.next = now + e.interval
+}
+
+func (e *estimate) judgeTrial(now time.Duration, x float64) {
+	e.mode = steady
+	lowered := math.Log(float64(whole(e.limit)) / float64(whole(e.ref.limit)))
+	if fell := math.Log(max(x, 1e-9) / max(e.ref.rate, 1e-9)); lowered < 0 && fell/lowered > 0.5 {
+		// The work has become slower: fewer calls in flight do less of it.
+		e.base = e.kneeLatency(x)
+		e.limit = e.ref.limit
+	}
+	e.interval = probeMin
+	e.next = now + e.interval
+}
+
+// abandon ends an experiment that cannot be judged.
+func (e *estimate) abandon(now time.Duration) {
+	if e.mode == steady {
+		return
+	}
+	e.mode = steady
+	e.limit = e.ref.limit
+	e.next = now + e.interval
+}
+
+// follow adapts without experiments, and without a hold on latency, which the limit
+// does not bound: to the number of calls in flight with which the present throughput
+// would be had at the latency that is steered for.
+func (e *estimate) follow(s sample, r float64) {
+	if r < e.base {
+		e.base += baseFall * (r - e.base)
+	} else {
+		share := 1 - math.Exp(-s.length.Seconds()/baseRise.Seconds())
+		e.base += share * (min(r, 4*e.base) - e.base)
+	}
+	want := tolerance * e.base * e.rate
+	if r < 1.2*e.base {
+		want = max(want, 3*float64(s.peak))
+	}
+	want = max(want, idleLimit)
+	e.limit += (want - e.limit) / 2
+}
+
+// capacity returns the throughput that the server is believed capable of. Where the
+// limit is not in use the throughput is only what was asked for.
+func (e *estimate) capacity() float64 {
+	if e.latency == 0 {
+		return 100 // nothing is known
+	}
+	if e.solid > 0 {
+		return e.rate
+	}
+	return max(e.rate, e.limit/e.latency/2)
+}

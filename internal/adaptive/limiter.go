@@ -1,0 +1,341 @@
+// Package adaptive limits the calls that a server has in flight to what it can do,
+// which it finds out by itself.
+//
+// Time is an argument: a time.Duration since an origin of the caller's choice. There
+// is no clock, no goroutine and no timer in it, so that a server and a simulation run
+// the same code. Times must not be negative; one that is earlier than another given
+// before is harmless.
+package adaptive
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// hopelessRatio is how many times the typical latency a waiter must have left to be
+// given a slot.
+const hopelessRatio = 1.5
+
+// A Limiter admits calls up to a limit that adapts, and keeps a short queue. It is
+// safe for concurrent use.
+//
+// An arrival asks [Limiter.TryAdmit] first, and [Limiter.Arrive] if that fails. Whoever
+// was admitted calls [Limiter.Release] once.
+type Limiter struct {
+	slots  slots
+	limit  atomic.Int64 // for TryAdmit: 0 once closed
+	window window
+	rooms  rooms
+	paces  [Classes]pace
+	shadow bool
+	closed atomic.Bool
+
+	drains  atomic.Bool  // a lowered limit is not reached yet: no window is open
+	trickle atomic.Int64 // when to look whether anything has ended
+
+	mu       sync.Mutex // guards the fields below, and the writing of those above
+	estimate estimate
+	queue    queue
+	served   [Classes]int  // of those who were not admitted at once, in this window
+	drainBy  time.Duration // while drains
+	before   int64         // what had ended when trickle was set
+}
+
+// Config configures a Limiter.
+type Config struct {
+	// Shadow has the Limiter decide, but admit everyone. The number in flight is then
+	// what arrives, and nothing can be found out by experiment: the limit follows from
+	// latency and throughput alone, and what is reported is an estimate.
+	Shadow bool
+}
+
+// New returns a Limiter.
+func New(now time.Duration, cfg Config) *Limiter {
+	l := &Limiter{shadow: cfg.Shadow, estimate: newEstimate(cfg.Shadow)}
+	l.window.open(now, 0, windowCalls)
+	l.adopt(now)
+	return l
+}
+
+// TryAdmit admits an arrival if the limit is not reached and nobody waits. Otherwise
+// the arrival is Arrive's to decide on: in a Limiter that is closed, too.
+func (l *Limiter) TryAdmit(now time.Duration) bool {
+	n := l.slots.take(int(l.limit.Load()))
+	if n == 0 {
+		return false
+	}
+	l.window.notePeak(n)
+	return true
+}
+
+// Arrive decides on an arrival that TryAdmit did not admit: it is Admitted, Full or
+// Closed, or else Queued in w until w is woken. It is never Queued if w is nil.
+//
+// The deadline is the time at which the caller leaves, 0 if there is none. The caller
+// that leaves tells Leave so: it is not noticed here.
+//
+// In shadow the arrival has a slot whatever Arrive returns, and is to be released. The
+// verdict is Admitted if there was room to wait, Full if it would have been refused.
+func (l *Limiter) Arrive(now time.Duration, class Class, deadline time.Duration, w *Waiter) Verdict {
+	class = min(max(class, Critical), BestEffort)
+	if l.shadow {
+		return l.watch(now)
+	}
+	if l.closed.Load() {
+		return Closed
+	}
+	if l.rooms.full(now, class) && int64(now) < l.trickle.Load() {
+		l.window.block(now)
+		l.window.reject(now)
+		return Full
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.look(now)
+	return l.arrive(now, class, deadline, w)
+}
+
+func (l *Limiter) arrive(now time.Duration, class Class, deadline time.Duration, w *Waiter) Verdict {
+	limit := int(l.limit.Load())
+	if l.closed.Load() {
+		return Closed
+	}
+	full := w == nil || l.rooms.full(now, class)
+	var n int
+	if full {
+		n = l.slots.take(limit)
+	} else {
+		n = l.slots.wait(limit)
+	}
+	if n > 0 {
+		l.window.notePeak(n)
+		l.served[class]++
+		return Admitted
+	}
+	l.window.block(now)
+	if full {
+		l.window.reject(now)
+		return Full
+	}
+	w.class, w.deadline = class, deadline
+	l.queue.push(w)
+	l.rooms.changed(now, &l.queue, class)
+	l.displace(now, class)
+	return Queued
+}
+
+// displace makes room for an arrival of class c that was queued, if that is needed.
+func (l *Limiter) displace(now time.Duration, c Class) {
+	least := Class(BestEffort)
+	for least > c && l.queue.lines[least].waiting == 0 {
+		least--
+	}
+	if least == c || int64(l.queue.waiting) <= l.rooms.size(now, least) {
+		return
+	}
+	w := l.queue.displace(c)
+	l.drop(now, w, Displaced)
+}
+
+// drop decides against w, who is out of the queue.
+func (l *Limiter) drop(now time.Duration, w *Waiter, v Verdict) {
+	l.slots.word.Add(^uint64(oneWaiter - 1))
+	l.rooms.changed(now, &l.queue, w.class)
+	l.window.reject(now)
+	w.decide(v)
+}
+
+// Leave takes w out of the queue, as its caller has gone. It returns false if w was
+// decided on already: then it may hold a slot, which is to be released.
+func (l *Limiter) Leave(now time.Duration, w *Waiter) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.queue.remove(w) {
+		return false
+	}
+	l.slots.word.Add(^uint64(oneWaiter - 1))
+	l.rooms.changed(now, &l.queue, w.class)
+	l.window.reject(now)
+	return true
+}
+
+// Release gives a slot back. The latency is the time from when the call was admitted
+// until its answer began, which may be less than it had the slot for.
+func (l *Limiter) Release(now, latency time.Duration, end End) {
+	ready := l.window.count(now, latency, end)
+	if !l.slots.free() {
+		l.mu.Lock()
+		l.slots.word.Add(^uint64(0))
+		if ready || l.drains.Load() {
+			l.look(now)
+		}
+		l.fill(now)
+		l.mu.Unlock()
+		return
+	}
+	if (ready || l.drains.Load()) && l.mu.TryLock() { // who holds it sees to it, or the next one
+		l.look(now)
+		l.mu.Unlock()
+	}
+}
+
+// fill gives free slots to those who wait.
+func (l *Limiter) fill(now time.Duration) {
+	limit := l.estimate.current()
+	for l.queue.waiting > 0 {
+		inFlight, _ := l.slots.load()
+		if inFlight >= limit {
+			return
+		}
+		w := l.queue.pop()
+		// Only who had to wait is dropped: a free slot always starts work, or nothing
+		// would be learned any more.
+		if w.deadline > 0 && (w.deadline-now).Seconds() < hopelessRatio*l.estimate.latency {
+			l.drop(now, w, Hopeless)
+			continue
+		}
+		l.slots.word.Add(^uint64(oneWaiter - 2))
+		l.rooms.changed(now, &l.queue, w.class)
+		l.window.notePeak(inFlight + 1)
+		l.served[w.class]++
+		w.decide(Admitted)
+	}
+}
+
+// look sees whether the window is over, or the limit that was lowered is reached.
+func (l *Limiter) look(now time.Duration) {
+	switch {
+	case l.drains.Load():
+		l.drained(now)
+	case l.window.ready(now):
+		l.estimate.add(l.window.take(now))
+		l.settle(now)
+	case int64(now) >= l.trickle.Load():
+		l.unstick(now)
+	}
+}
+
+// settle begins the next window. If more are in flight than the new limit allows, it
+// begins when that is no longer so and those of the old limit have ended: no window
+// mixes two limits.
+func (l *Limiter) settle(now time.Duration) {
+	l.adopt(now)
+	if inFlight, _ := l.slots.load(); inFlight > l.estimate.current() {
+		l.drains.Store(true)
+		l.drainBy = now + max(time.Second, 5*l.typical())
+		l.window.opens.Store(never)
+		return
+	}
+	l.begin(now, now)
+	l.fill(now)
+}
+
+func (l *Limiter) drained(now time.Duration) {
+	inFlight, _ := l.slots.load()
+	if inFlight > l.estimate.current() {
+		if now < l.drainBy {
+			return
+		}
+		// Some calls do not end. What is admitted must not wait for them.
+		l.estimate.abandon(now)
+		l.adopt(now)
+	}
+	l.drains.Store(false)
+	l.begin(now, now+l.typical())
+	l.fill(now)
+}
+
+// begin opens a window.
+func (l *Limiter) begin(now, at time.Duration) {
+	calls := windowCalls
+	if l.estimate.mode != steady {
+		calls = probeCalls
+	}
+	l.window.open(at, l.typical(), calls)
+	inFlight, _ := l.slots.load()
+	l.window.peak.Store(int64(inFlight))
+	l.served = [Classes]int{}
+	l.retrickle(now)
+}
+
+func (l *Limiter) typical() time.Duration {
+	return time.Duration(min(l.estimate.latency, longest.Seconds()) * float64(time.Second))
+}
+
+// adopt makes what follows from the estimate known to those without the lock.
+func (l *Limiter) adopt(now time.Duration) {
+	e := &l.estimate
+	limit := e.current()
+	if !l.closed.Load() {
+		l.limit.Store(int64(limit))
+	}
+	l.window.fast.Store(int64(e.base * float64(time.Second)))
+	l.rooms.adapt(limit, e.rate)
+	capacity := e.capacity()
+	served := 0
+	for _, n := range l.served {
+		served += n
+	}
+	ahead := 0
+	for c := range l.paces {
+		l.paces[c].setRate(capacity * max(1-float64(ahead)/float64(max(served, 1)), spareMin))
+		ahead += l.served[c]
+	}
+	l.retrickle(now)
+}
+
+// spareMin is the share of the throughput that those who are refused are given times
+// at least.
+const spareMin = 0.05
+
+func (l *Limiter) retrickle(now time.Duration) {
+	l.before = l.window.ended()
+	l.trickle.Store(int64(now + max(time.Second, 10*l.typical())))
+}
+
+// unstick admits one more if nothing has ended for long though the limit is reached:
+// from calls that do not end nothing is learned.
+func (l *Limiter) unstick(now time.Duration) {
+	inFlight, _ := l.slots.load()
+	if limit := l.estimate.current(); inFlight >= limit && l.window.ended() == l.before {
+		l.estimate.limit = min(float64(limit+1), maxLimit)
+		l.adopt(now)
+		l.fill(now)
+	}
+	l.retrickle(now)
+}
+
+// RetryAfter returns when a refused caller is to come again: from 1s to 60s, and some
+// jitter. Each caller is given another time, as many per second as can be served.
+func (l *Limiter) RetryAfter(now time.Duration, class Class) time.Duration {
+	return l.paces[min(max(class, Critical), BestEffort)].after(now)
+}
+
+// Close has the Limiter refuse all arrivals from now on. Who waits is served.
+func (l *Limiter) Close(time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.closed.Store(true)
+	l.limit.Store(0)
+}
+
+// watch takes a slot over the limit, in shadow.
+func (l *Limiter) watch(now time.Duration) Verdict {
+	over := int64(l.slots.word.Add(1)) - l.limit.Load()
+	l.window.notePeak(int(over + l.limit.Load()))
+	if l.closed.Load() {
+		return Closed
+	}
+	if over <= 0 {
+		return Admitted
+	}
+	l.window.block(now)
+	if over == 1 {
+		l.rooms.empty[0].Store(int64(now))
+	}
+	if over > l.rooms.size(now, Critical) {
+		return Full
+	}
+	return Admitted
+}

@@ -1,0 +1,68 @@
+package adaptive
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+const (
+	burstMin    = 64
+	burstFor    = 0.1 // seconds of throughput
+	standingMin = 8
+	graceMin    = 100 * time.Millisecond
+	graceCalls  = 200
+)
+
+// rooms says how many may wait, class by class, with all that are more important
+// counted ahead. There is room for a burst while the queue ahead was empty a short time
+// ago; a queue that stands longer is no burst, and only delays everyone.
+//
+// It is written under the lock and read without it.
+type rooms struct {
+	ahead    [Classes]atomic.Int64 // how many wait of this class and the more important ones
+	empty    [Classes]atomic.Int64 // when ahead was 0 last
+	burst    atomic.Int64
+	standing atomic.Int64
+	grace    atomic.Int64 // how long a queue is a burst
+}
+
+// adapt sets the rooms for a limit and a throughput per second.
+func (r *rooms) adapt(limit int, rate float64) {
+	standing := max(standingMin, int64(limit/2))
+	r.standing.Store(standing)
+	r.burst.Store(max(burstMin, int64(burstFor*rate), standing))
+	grace := graceMin
+	if rate > 0 {
+		grace = max(grace, time.Duration(min(graceCalls/rate, longest.Seconds())*float64(time.Second)))
+	}
+	r.grace.Store(int64(grace))
+}
+
+// size returns how many may wait in all for one more of class c to be let in.
+func (r *rooms) size(now time.Duration, c Class) int64 {
+	if int64(now)-r.empty[c].Load() <= r.grace.Load() {
+		return r.burst.Load()
+	}
+	return r.standing.Load()
+}
+
+// full reports whether there is no room for another waiter of class c.
+func (r *rooms) full(now time.Duration, c Class) bool {
+	n := r.ahead[c].Load()
+	return n >= r.standing.Load() && n >= r.size(now, c)
+}
+
+// changed notes how many wait from class c on.
+func (r *rooms) changed(now time.Duration, q *queue, c Class) {
+	n := q.ahead(c)
+	for i := c; ; {
+		if r.ahead[i].Load() == 0 {
+			r.empty[i].Store(int64(now))
+		}
+		r.ahead[i].Store(int64(n))
+		if i++; i == Classes {
+			return
+		}
+		n += q.lines[i].waiting
+	}
+}

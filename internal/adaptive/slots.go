@@ -1,0 +1,60 @@
+package adaptive
+
+import "sync/atomic"
+
+// slots counts the calls in flight, and the waiters, in one word, so that a slot is
+// never given back unseen by somebody who is about to wait for it. Only the holder
+// of the lock changes the number of waiters.
+type slots struct{ word atomic.Uint64 }
+
+const oneWaiter = 1 << 32 // the lower half has those in flight
+
+func (s *slots) load() (inFlight, waiting int) {
+	word := s.word.Load()
+	return int(word & (oneWaiter - 1)), int(word >> 32)
+}
+
+// take takes one of limit slots, unless all are taken or somebody waits. It returns
+// how many are taken then, or 0.
+func (s *slots) take(limit int) int {
+	for {
+		word := s.word.Load()
+		// With waiters the word is beyond any limit.
+		if word >= uint64(limit) { //nolint:gosec // a limit is positive or 0
+			return 0
+		}
+		if s.word.CompareAndSwap(word, word+1) {
+			return int(word) + 1 //nolint:gosec // less than limit
+		}
+	}
+}
+
+// free gives a slot back, unless somebody waits for it.
+func (s *slots) free() bool {
+	for {
+		word := s.word.Load()
+		if word >= oneWaiter {
+			return false
+		}
+		if s.word.CompareAndSwap(word, word-1) {
+			return true
+		}
+	}
+}
+
+// wait counts a waiter, unless one of limit slots is free: then it takes it, if
+// nobody else waits.
+func (s *slots) wait(limit int) (taken int) {
+	for {
+		word := s.word.Load()
+		if word < uint64(limit) { //nolint:gosec // a limit is positive or 0
+			if s.word.CompareAndSwap(word, word+1) {
+				return int(word) + 1 //nolint:gosec // less than limit
+			}
+			continue
+		}
+		if s.word.CompareAndSwap(word, word+oneWaiter) {
+			return 0
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package adaptive
+
+import (
+	"math"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	windowMin    = 100 * time.Millisecond
+	windowCalls  = 100
+	probeCalls   = 200 // an experiment has to be sure
+	fewCalls     = 20  // suffice after a longer time:
+	fewCallsMin  = 500 * time.Millisecond
+	fewLatencies = 5
+	longest      = 10 * time.Second // a latency counts as at most this where it sets a time
+)
+
+// window counts what happens until the estimate is told of it. Those who count do not
+// have the lock.
+type window struct {
+	opens    atomic.Int64 // what ends before is of another limit
+	answered atomic.Int64
+	slow     atomic.Int64
+	ignored  atomic.Int64
+	latency  atomic.Int64 // the sum, in nanoseconds
+	blocked  atomic.Int64
+	rejected atomic.Int64
+	peak     atomic.Int64
+
+	calls atomic.Int64 // how many suffice from soon on
+	soon  atomic.Int64
+	late  atomic.Int64 // from when fewCalls suffice
+	fast  atomic.Int64 // who fails sooner does not count
+}
+
+const never = math.MaxInt64
+
+// count counts the end of a call. It reports whether the window may be closed.
+func (w *window) count(now, latency time.Duration, end End) bool {
+	if int64(now) < w.opens.Load() {
+		return false
+	}
+	if end != Completed && int64(latency) <= w.fast.Load() {
+		w.ignored.Add(1)
+		return false
+	}
+	w.latency.Add(int64(latency))
+	var n int64
+	if end == Completed {
+		n = w.answered.Add(1) + w.slow.Load()
+	} else {
+		n = w.slow.Add(1) + w.answered.Load()
+	}
+	return n >= fewCalls && (int64(now) >= w.late.Load() || n >= w.calls.Load() && int64(now) >= w.soon.Load())
+}
+
+// block counts an arrival that found the limit reached.
+func (w *window) block(now time.Duration) {
+	if int64(now) >= w.opens.Load() {
+		w.blocked.Add(1)
+	}
+}
+
+// reject counts an arrival that got no slot.
+func (w *window) reject(now time.Duration) {
+	if int64(now) >= w.opens.Load() {
+		w.rejected.Add(1)
+	}
+}
+
+// ended returns how many calls have ended in the window, of any kind.
+func (w *window) ended() int64 { return w.answered.Load() + w.slow.Load() + w.ignored.Load() }
+
+// notePeak notes that n are in flight.
+func (w *window) notePeak(n int) {
+	if int64(n) > w.peak.Load() {
+		w.peak.Store(int64(n)) // a race loses a call or two of a peak that is noted at once again
+	}
+}
+
+// ready reports whether the window may be closed, as count does.
+func (w *window) ready(now time.Duration) bool {
+	n := w.answered.Load() + w.slow.Load()
+	return int64(now) >= w.opens.Load() && n >= fewCalls &&
+		(int64(now) >= w.late.Load() || n >= w.calls.Load() && int64(now) >= w.soon.Load())
+}
+
+// take returns what was counted.
+func (w *window) take(now time.Duration) sample {
+	opened := time.Duration(w.opens.Load())
+	s := sample{
+		now: now, length: max(now-opened, 1),
+		answered: int(w.answered.Load()), slow: int(w.slow.Load()),
+		blocked: int(w.blocked.Load()), rejected: int(w.rejected.Load()),
+		peak: int(w.peak.Load()),
+	}
+	s.latency = time.Duration(w.latency.Load()).Seconds() / float64(max(s.answered+s.slow, 1))
+	return s
+}
+
+// open begins a window at a time that may be to come. A call lasts about latency.
+func (w *window) open(at, latency time.Duration, calls int) {
+	w.opens.Store(never) // nobody counts while the numbers change
+	w.answered.Store(0)
+	w.slow.Store(0)
+	w.ignored.Store(0)
+	w.latency.Store(0)
+	w.blocked.Store(0)
+	w.rejected.Store(0)
+	latency = min(latency, longest)
+	w.calls.Store(int64(calls))
+	w.soon.Store(int64(at + max(windowMin, latency)))
+	w.late.Store(int64(at + max(fewCallsMin, fewLatencies*latency)))
+	w.opens.Store(int64(at))
+}
