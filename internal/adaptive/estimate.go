@@ -18,12 +18,17 @@ const (
 	shallow       = 0.3 // what the limit is multiplied with at least
 	probeAfter    = 5   // solid windows
 	probeMin      = time.Second
-	probeMax      = 8 * time.Second
+	probeMinCalls = 10 // latencies: where calls take long, so do experiments
+	probeRarely   = 8  // times the least interval, while nothing changes
+	probeDepth    = 0.6
 	settledChange = 0.1 // of the limit by a probe: less counts as none
 
-	baseFall  = 0.1 // of the difference, per window
-	baseRise  = 60 * time.Second
-	idleDecay = 10 * time.Second
+	lateRatio = 0.25 // of the calls that came to nothing: latency is no longer harmless
+
+	baseFall      = 0.1 // of the difference, per window
+	baseRise      = 60 * time.Second
+	baseRiseCalls = 500 // latencies, where calls take long
+	idleDecay     = 10 * time.Second
 
 	minLatency = 1e-6 // seconds: that of a clock that does not advance
 )
@@ -46,11 +51,11 @@ type estimate struct {
 	rate    float64 // completions per second, smoothed
 	shadow  bool    // the limit does not bind: there are no experiments
 
-	solid    int // windows in a row in which the limit was in use
-	mode     mode
-	ref      reference
-	interval time.Duration // between probes
-	next     time.Duration // when the next probe may begin
+	solid  int // windows in a row in which the limit was in use
+	mode   mode
+	ref    reference
+	rarely float64       // the interval between probes, in times of the least
+	next   time.Duration // when the next probe may begin
 }
 
 type mode uint8
@@ -79,7 +84,7 @@ type sample struct {
 }
 
 func newEstimate(shadow bool) estimate {
-	return estimate{limit: initialLimit, shadow: shadow, interval: probeMin}
+	return estimate{limit: initialLimit, shadow: shadow, rarely: 1}
 }
 
 // current returns the limit in whole calls.
@@ -91,10 +96,14 @@ func whole(limit float64) int { return max(int(limit), 1) }
 func (e *estimate) add(s sample) {
 	r := max(s.latency, minLatency)
 	x := float64(s.answered) / s.length.Seconds()
-	if e.base == 0 {
-		e.base, e.rate = r, x
+	useful := float64(s.answered) / float64(max(s.answered+s.slow, 1))
+	if e.latency == 0 {
+		e.rate = x
 	}
 	e.latency = r
+	if e.base == 0 && useful >= 0.5 {
+		e.base = r
+	}
 	if e.mode == steady {
 		e.rate += (x - e.rate) / 2
 	}
@@ -105,45 +114,69 @@ func (e *estimate) add(s sample) {
 	case used < solidRatio:
 		e.abandon(s.now) // what is not in use tells nothing
 		e.solid = 0
-		e.idle(s, r, used)
+		e.idle(s, r, used, useful)
 	case e.mode == probing:
-		e.judgeProbe(s.now, r, x)
+		e.judgeProbe(s.now, x)
 	case e.mode == trying:
 		e.judgeTrial(s.now, x)
 	default:
-		e.busy(s, r, x)
+		e.busy(s, r, x, useful)
 	}
 	e.limit = min(max(e.limit, 1), maxLimit)
 }
 
 // idle adapts to a window in which the limit was not really in use.
-func (e *estimate) idle(s sample, r, used float64) {
-	if r < e.base {
-		e.base += baseFall * (r - e.base)
-	} else {
-		share := 1 - math.Exp(-s.length.Seconds()/baseRise.Seconds())
-		e.base += share * (min(r, 4*e.base) - e.base)
+func (e *estimate) idle(s sample, r, used, useful float64) {
+	e.drift(s, r, useful)
+	g := tolerance * e.base / r
+	if g < 1 && useful < 1-lateRatio {
+		// Calls wait in the server until their callers have gone. That it is not always
+		// at its limit only shows that the limit is too high.
+		e.limit = max(e.limit*math.Sqrt(g), min(e.limit, idleLimit))
+		return
 	}
 	if used > touchedRatio {
-		if g := tolerance * e.base / r; g > 1 {
+		if g > 1 {
 			e.limit *= min(g, 2)
 		}
 		return
 	}
 	room := max(idleLimit, 3*float64(s.peak)) // for a burst, no more
-	if r < 1.2*e.base && e.limit < room {
+	switch {
+	case e.limit > room:
+		e.limit += (room - e.limit) * portion(s.length, idleDecay)
+	case r < 1.2*e.base:
 		e.limit = room
-		return
 	}
-	e.limit += (room - e.limit) * (1 - math.Exp(-s.length.Seconds()/idleDecay.Seconds()))
+}
+
+// drift moves the baseline where no experiment can: it follows what is faster soon, and
+// what is slower so late that a queue in the server is over by then.
+func (e *estimate) drift(s sample, r, useful float64) {
+	switch {
+	case useful < 0.5:
+	case r < e.base:
+		e.base += baseFall * (r - e.base)
+	default:
+		rise := max(baseRise.Seconds(), baseRiseCalls*e.base)
+		e.base += portion(s.length, seconds(rise)) * (min(r, 4*e.base) - e.base)
+	}
+}
+
+// portion returns how much of a difference is made up for in d.
+func portion(d, constant time.Duration) float64 {
+	return -math.Expm1(-d.Seconds() / constant.Seconds())
 }
 
 // busy adapts to a window in which the limit was in use, or begins an experiment.
-func (e *estimate) busy(s sample, r, x float64) {
+func (e *estimate) busy(s sample, r, x, useful float64) {
 	e.solid++
 	g := tolerance * e.base / r
 	if r < 1.15*e.base {
 		g = 2
+	}
+	if useful < 0.5 {
+		g = min(g, 0.5) // most is for nothing, whatever the baseline
 	}
 	e.ref = reference{e.limit, r, x}
 	switch {
@@ -152,12 +185,29 @@ func (e *estimate) busy(s sample, r, x float64) {
 		e.limit *= max(g, shallow)
 	case e.solid > probeAfter && s.now >= e.next && e.limit >= 2:
 		e.mode = probing
-		e.limit /= 2
+		e.limit = e.lower()
 	case g > 1.3:
 		e.limit *= min(g, 2)
 	default:
 		e.limit *= math.Sqrt(g)
 	}
+}
+
+// lower returns the limit for a probe. The knee is expected a third below the limit
+// that is steered for: where nothing has changed for a while, a little less than that
+// costs little and still tells whether the knee has moved.
+func (e *estimate) lower() float64 {
+	now := float64(whole(e.limit))
+	if e.rarely < probeRarely {
+		return now / 2
+	}
+	return min(math.Ceil(probeDepth*now), now-1)
+}
+
+// later sets the time of the next probe.
+func (e *estimate) later(now time.Duration) {
+	least := max(probeMin.Seconds(), probeMinCalls*min(e.latency, longest.Seconds()))
+	e.next = now + time.Duration(e.rarely*least*float64(time.Second))
 }
 
 // knee returns the limit at which the throughput of the reference would just be
@@ -171,17 +221,17 @@ func (e *estimate) kneeLatency(x float64) float64 {
 	return e.ref.latency * e.knee(x) / float64(whole(e.ref.limit))
 }
 
-func (e *estimate) judgeProbe(now time.Duration, _, x float64) {
+func (e *estimate) judgeProbe(now time.Duration, x float64) {
 	e.base += 0.7 * (e.kneeLatency(x) - e.base)
 	change := min(max(math.Sqrt(tolerance*e.base/e.ref.latency), shallow), 2)
 	e.limit = e.ref.limit * change
 	e.mode = steady
 	if math.Abs(change-1) < settledChange {
-		e.interval = min(2*e.interval, probeMax)
+		e.rarely = min(2*e.rarely, probeRarely)
 	} else {
-		e.interval = probeMin
+		e.rarely = 1
 	}
-	e.next = now + e.interval
+	e.later(now)
 }
 
 func (e *estimate) judgeTrial(now time.Duration, x float64) {
@@ -192,8 +242,8 @@ func (e *estimate) judgeTrial(now time.Duration, x float64) {
 		e.base = e.kneeLatency(x)
 		e.limit = e.ref.limit
 	}
-	e.interval = probeMin
-	e.next = now + e.interval
+	e.rarely = 1
+	e.later(now)
 }
 
 // abandon ends an experiment that cannot be judged.
@@ -203,19 +253,15 @@ func (e *estimate) abandon(now time.Duration) {
 	}
 	e.mode = steady
 	e.limit = e.ref.limit
-	e.next = now + e.interval
+	e.later(now)
 }
 
 // follow adapts without experiments, and without a hold on latency, which the limit
 // does not bound: to the number of calls in flight with which the present throughput
 // would be had at the latency that is steered for.
 func (e *estimate) follow(s sample, r float64) {
-	if r < e.base {
-		e.base += baseFall * (r - e.base)
-	} else {
-		share := 1 - math.Exp(-s.length.Seconds()/baseRise.Seconds())
-		e.base += share * (min(r, 4*e.base) - e.base)
-	}
+	useful := float64(s.answered) / float64(max(s.answered+s.slow, 1))
+	e.drift(s, r, useful)
 	want := tolerance * e.base * e.rate
 	if r < 1.2*e.base {
 		want = max(want, 3*float64(s.peak))

@@ -183,6 +183,7 @@ func (l *Limiter) Release(now, latency time.Duration, end End) {
 // fill gives free slots to those who wait.
 func (l *Limiter) fill(now time.Duration) {
 	limit := l.estimate.current()
+	dropped := false
 	for l.queue.waiting > 0 {
 		inFlight, _ := l.slots.load()
 		if inFlight >= limit {
@@ -193,6 +194,7 @@ func (l *Limiter) fill(now time.Duration) {
 		// would be learned any more.
 		if w.deadline > 0 && (w.deadline-now).Seconds() < hopelessRatio*l.estimate.latency {
 			l.drop(now, w, Hopeless)
+			dropped = true
 			continue
 		}
 		l.slots.word.Add(^uint64(oneWaiter - 2))
@@ -200,6 +202,11 @@ func (l *Limiter) fill(now time.Duration) {
 		l.window.notePeak(inFlight + 1)
 		l.served[w.class]++
 		w.decide(Admitted)
+	}
+	if dropped {
+		// The next arrival will find a slot that is free only because those who waited
+		// could not use it: the limit was in use all the same.
+		l.window.block(now)
 	}
 }
 
