@@ -6,7 +6,7 @@ import (
 )
 
 const (
-	topShare = 0.2 // of the traffic that is of class 0
+	topShare = 0.15 // of the traffic that is of class 0
 
 	warmUp      = 10 * time.Second
 	warmUpCalls = 100   // in latencies of the model
@@ -175,7 +175,7 @@ func (w *world) client() *Request {
 	r := &Request{born: w.now, retries: w.retries, work: w.model.Work(w.traffic)}
 	switch u := w.traffic.Float64(); {
 	case u < topShare:
-	case u < 0.6:
+	case u < 0.55:
 		r.Class = 1
 	case u < 0.8:
 		r.Class = 2
