@@ -224,19 +224,28 @@ func (l *Limiter) look(now time.Duration) {
 }
 
 // settle begins the next window. If more are in flight than the new limit allows, it
-// begins when that is no longer so and those of the old limit have ended: no window
-// mixes two limits.
+// begins when that is no longer so and those of the old limit have ended. It does so,
+// too, when a limit that is in use was raised. No window mixes two limits.
 func (l *Limiter) settle(now time.Duration) {
+	before := l.limit.Load()
 	l.adopt(now)
-	if inFlight, _ := l.slots.load(); inFlight > l.estimate.current() {
+	inFlight, _ := l.slots.load()
+	if inFlight > l.estimate.current() {
 		l.drains.Store(true)
 		l.drainBy = now + max(time.Second, 5*l.typical())
 		l.window.opens.Store(never)
 		return
 	}
-	l.begin(now, now)
+	begins := now
+	if after := l.limit.Load(); l.estimate.solid > 0 && float64(after) > raised*float64(before) {
+		begins += seconds(max(l.estimate.latency, l.estimate.ref.latency)) // of calls that were begun before
+	}
+	l.begin(now, begins)
 	l.fill(now)
 }
+
+// raised is from what ratio on a raised limit is another one.
+const raised = 1.1
 
 func (l *Limiter) drained(now time.Duration) {
 	inFlight, _ := l.slots.load()
