@@ -21,6 +21,7 @@ const (
 	probeMinCalls = 10 // latencies: where calls take long, so do experiments
 	probeRarely   = 8  // times the least interval, while nothing changes
 	probeDepth    = 0.6
+	smoothed      = 3   // windows in use
 	settledChange = 0.1 // of the limit by a probe: less counts as none
 
 	lateRatio = 0.25 // of the calls that came to nothing: latency is no longer harmless
@@ -51,11 +52,13 @@ type estimate struct {
 	rate    float64 // completions per second, smoothed
 	shadow  bool    // the limit does not bind: there are no experiments
 
-	solid  int // windows in a row in which the limit was in use
-	mode   mode
-	ref    reference
-	rarely float64       // the interval between probes, in times of the least
-	next   time.Duration // when the next probe may begin
+	solid   int // windows in a row in which the limit was in use
+	mode    mode
+	ref     reference
+	recent  reference     // means of the latest windows in use at about the same limit
+	windows int           // how many they are
+	rarely  float64       // the interval between probes, in times of the least
+	next    time.Duration // when the next probe may begin
 }
 
 type mode uint8
@@ -113,7 +116,7 @@ func (e *estimate) add(s sample) {
 		e.follow(s, r)
 	case used < solidRatio:
 		e.abandon(s.now) // what is not in use tells nothing
-		e.solid = 0
+		e.solid, e.windows = 0, 0
 		e.idle(s, r, used, useful)
 	case e.mode == probing:
 		e.judgeProbe(s.now, x)
@@ -171,6 +174,8 @@ func portion(d, constant time.Duration) float64 {
 // busy adapts to a window in which the limit was in use, or begins an experiment.
 func (e *estimate) busy(s sample, r, x, useful float64) {
 	e.solid++
+	e.note(r, x)
+	r, x = e.recent.latency, e.recent.rate
 	g := tolerance * e.base / r
 	if r < 1.15*e.base {
 		g = 2
@@ -191,6 +196,17 @@ func (e *estimate) busy(s sample, r, x, useful float64) {
 	default:
 		e.limit *= math.Sqrt(g)
 	}
+}
+
+// note takes a window into the means of those that were alike: chance makes one window
+// of calls that are long and short by turns look slow, and the next one fast.
+func (e *estimate) note(r, x float64) {
+	if e.windows == 0 || max(e.limit, e.recent.limit) > 1.3*min(e.limit, e.recent.limit) {
+		e.recent, e.windows = reference{limit: e.limit}, 0
+	}
+	e.windows = min(e.windows+1, smoothed)
+	e.recent.latency += (r - e.recent.latency) / float64(e.windows)
+	e.recent.rate += (x - e.recent.rate) / float64(e.windows)
 }
 
 // lower returns the limit for a probe. The knee is expected a third below the limit
@@ -222,6 +238,7 @@ func (e *estimate) kneeLatency(x float64) float64 {
 }
 
 func (e *estimate) judgeProbe(now time.Duration, x float64) {
+	e.windows = 0
 	e.base += 0.7 * (e.kneeLatency(x) - e.base)
 	change := min(max(math.Sqrt(tolerance*e.base/e.ref.latency), shallow), 2)
 	e.limit = e.ref.limit * change
@@ -235,7 +252,7 @@ func (e *estimate) judgeProbe(now time.Duration, x float64) {
 }
 
 func (e *estimate) judgeTrial(now time.Duration, x float64) {
-	e.mode = steady
+	e.mode, e.windows = steady, 0
 	lowered := math.Log(float64(whole(e.limit)) / float64(whole(e.ref.limit)))
 	if fell := math.Log(max(x, 1e-9) / max(e.ref.rate, 1e-9)); lowered < 0 && fell/lowered > 0.5 {
 		// The work has become slower: fewer calls in flight do less of it.
