@@ -21,13 +21,16 @@ const (
 	probeMinCalls = 10 // latencies: where calls take long, so do experiments
 	probeRarely   = 8  // times the least interval, while nothing changes
 	probeDepth    = 0.6
-	smoothed      = 3   // windows in use
-	settledChange = 0.1 // of the limit by a probe: less counts as none
+	smoothed      = 3    // windows in use
+	settledChange = 0.1  // of the limit by a probe: less may be chance,
+	trendChange   = 0.02 // but not if one probe after the other finds more than this
+	trendProbes   = 3
 
 	lateRatio = 0.25 // of the calls that came to nothing: latency is no longer harmless
 
 	baseFall      = 0.1 // of the difference, per window
 	baseRise      = 60 * time.Second
+	shadowRise    = 10  // times as long, where an overload would be over with a limit
 	baseRiseCalls = 500 // latencies, where calls take long
 	idleDecay     = 10 * time.Second
 
@@ -58,6 +61,7 @@ type estimate struct {
 	recent  reference     // means of the latest windows in use at about the same limit
 	windows int           // how many they are
 	rarely  float64       // the interval between probes, in times of the least
+	trend   int           // probes in a row that raised the limit, negative: that lowered it
 	next    time.Duration // when the next probe may begin
 }
 
@@ -86,6 +90,16 @@ type sample struct {
 	peak     int           // the most in flight
 }
 
+// used returns the share of the arrivals that found the limit reached.
+func (s *sample) used() float64 {
+	return float64(s.blocked) / float64(max(s.answered+s.slow+s.rejected, 1))
+}
+
+// useful returns the share of the calls that did not come to nothing.
+func (s *sample) useful() float64 {
+	return float64(s.answered) / float64(max(s.answered+s.slow, 1))
+}
+
 func newEstimate(shadow bool) estimate {
 	return estimate{limit: initialLimit, shadow: shadow, rarely: 1}
 }
@@ -99,7 +113,7 @@ func whole(limit float64) int { return max(int(limit), 1) }
 func (e *estimate) add(s sample) {
 	r := max(s.latency, minLatency)
 	x := float64(s.answered) / s.length.Seconds()
-	useful := float64(s.answered) / float64(max(s.answered+s.slow, 1))
+	useful := s.useful()
 	if e.latency == 0 {
 		e.rate = x
 	}
@@ -110,7 +124,7 @@ func (e *estimate) add(s sample) {
 	if e.mode == steady {
 		e.rate += (x - e.rate) / 2
 	}
-	used := float64(s.blocked) / float64(max(s.answered+s.slow+s.rejected, 1))
+	used := s.used()
 	switch {
 	case e.shadow:
 		e.follow(s, r)
@@ -162,6 +176,9 @@ func (e *estimate) drift(s sample, r, useful float64) {
 		e.base += baseFall * (r - e.base)
 	default:
 		rise := max(baseRise.Seconds(), baseRiseCalls*e.base)
+		if e.shadow && s.used() > touchedRatio {
+			rise *= shadowRise
+		}
 		e.base += portion(s.length, seconds(rise)) * (min(r, 4*e.base) - e.base)
 	}
 }
@@ -176,6 +193,9 @@ func (e *estimate) busy(s sample, r, x, useful float64) {
 	e.solid++
 	e.note(r, x)
 	r, x = e.recent.latency, e.recent.rate
+	if e.current() == 1 && useful >= 0.5 {
+		e.base = r // nothing hinders a call that is alone; nor could the limit be lowered to find out
+	}
 	g := tolerance * e.base / r
 	if r < 1.15*e.base {
 		g = 2
@@ -243,10 +263,21 @@ func (e *estimate) judgeProbe(now time.Duration, x float64) {
 	change := min(max(math.Sqrt(tolerance*e.base/e.ref.latency), shallow), 2)
 	e.limit = e.ref.limit * change
 	e.mode = steady
-	if math.Abs(change-1) < settledChange {
-		e.rarely = min(2*e.rarely, probeRarely)
-	} else {
+	switch {
+	case change > 1+trendChange:
+		e.trend = max(e.trend, 0) + 1
+	case change < 1-trendChange:
+		e.trend = min(e.trend, 0) - 1
+	default:
+		e.trend = 0
+	}
+	switch {
+	case math.Abs(change-1) >= settledChange:
 		e.rarely = 1
+	case e.trend <= -trendProbes || e.trend >= trendProbes:
+		e.rarely = max(e.rarely/2, 1)
+	default:
+		e.rarely = min(2*e.rarely, probeRarely)
 	}
 	e.later(now)
 }
@@ -277,8 +308,7 @@ func (e *estimate) abandon(now time.Duration) {
 // does not bound: to the number of calls in flight with which the present throughput
 // would be had at the latency that is steered for.
 func (e *estimate) follow(s sample, r float64) {
-	useful := float64(s.answered) / float64(max(s.answered+s.slow, 1))
-	e.drift(s, r, useful)
+	e.drift(s, r, s.useful())
 	want := tolerance * e.base * e.rate
 	if r < 1.2*e.base {
 		want = max(want, 3*float64(s.peak))
