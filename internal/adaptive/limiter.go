@@ -192,7 +192,7 @@ func (l *Limiter) fill(now time.Duration) {
 		w := l.queue.pop()
 		// Only who had to wait is dropped: a free slot always starts work, or nothing
 		// would be learned any more.
-		if w.deadline > 0 && (w.deadline-now).Seconds() < hopelessRatio*l.estimate.latency {
+		if w.deadline != 0 && w.deadline-now < seconds(hopelessRatio*l.estimate.latency) {
 			l.drop(now, w, Hopeless)
 			dropped = true
 			continue
