@@ -14,9 +14,10 @@ const (
 	solidRatio   = 0.8  // of the arrivals that find the limit reached: it is really in use
 	touchedRatio = 0.02 // it is sometimes
 
-	trialBelow    = 0.6 // the gradient from which the limit is lowered on trial
-	shallow       = 0.3 // what the limit is multiplied with at least
-	probeAfter    = 5   // solid windows
+	trialBelow    = 0.6  // the gradient from which the limit is lowered on trial
+	trialLoss     = -0.1 // of the logarithm of the throughput: less may be chance
+	shallow       = 0.3  // what the limit is multiplied with at least
+	probeAfter    = 5    // solid windows
 	probeMin      = time.Second
 	probeMinCalls = 10 // latencies: where calls take long, so do experiments
 	probeRarely   = 8  // times the least interval, while nothing changes
@@ -34,6 +35,7 @@ const (
 	baseRiseCalls = 500 // latencies, where calls take long
 	idleDecay     = 10 * time.Second
 
+	leastRate  = 1e-9 // for what is divided by
 	minLatency = 1e-6 // seconds: that of a clock that does not advance
 )
 
@@ -234,7 +236,7 @@ func (e *estimate) note(r, x float64) {
 // costs little and still tells whether the knee has moved.
 func (e *estimate) lower() float64 {
 	now := float64(whole(e.limit))
-	if e.rarely < probeRarely {
+	if e.rarely == 1 {
 		return now / 2
 	}
 	return min(math.Ceil(probeDepth*now), now-1)
@@ -250,7 +252,7 @@ func (e *estimate) later(now time.Duration) {
 // reached, if throughput grew in proportion from what it is at the lower limit.
 func (e *estimate) knee(x float64) float64 {
 	lower, upper := float64(whole(e.limit)), float64(whole(e.ref.limit))
-	return min(max(lower*e.ref.rate/max(x, 1e-9), lower), upper)
+	return min(max(lower*e.ref.rate/max(x, leastRate), lower), upper)
 }
 
 func (e *estimate) kneeLatency(x float64) float64 {
@@ -284,11 +286,17 @@ func (e *estimate) judgeProbe(now time.Duration, x float64) {
 
 func (e *estimate) judgeTrial(now time.Duration, x float64) {
 	e.mode, e.windows = steady, 0
+	fell := math.Log(max(x, leastRate) / max(e.ref.rate, leastRate))
 	lowered := math.Log(float64(whole(e.limit)) / float64(whole(e.ref.limit)))
-	if fell := math.Log(max(x, 1e-9) / max(e.ref.rate, 1e-9)); lowered < 0 && fell/lowered > 0.5 {
+	switch {
+	case lowered < 0 && fell/lowered > 0.5:
 		// The work has become slower: fewer calls in flight do less of it.
 		e.base = e.kneeLatency(x)
 		e.limit = e.ref.limit
+	case fell < trialLoss:
+		// It was a queue, but less of one than was thought: the knee was passed.
+		e.base += 0.7 * (e.kneeLatency(x) - e.base)
+		e.limit = min(tolerance*e.knee(x), e.ref.limit)
 	}
 	e.rarely = 1
 	e.later(now)
