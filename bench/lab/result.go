@@ -27,8 +27,8 @@ type Result struct {
 	HerdServed time.Duration
 
 	// Recovered says whether, and Recovery how long after the end of a disturbance, the
-	// goodput came back for good: to 0.9 of the ideal in each second that follows, and
-	// to 0.95 in all. Of a disturbance that stays, the end is its beginning.
+	// goodput came back for good: to 0.9 of the ideal in any three seconds that follow, and
+	// to 0.95 on average. Of a disturbance that stays, the end is its beginning.
 	Recovered bool
 	Recovery  time.Duration
 

@@ -12,6 +12,8 @@ const (
 	warmUpCalls = 100   // in latencies of the model
 	enough      = 25000 // requests at the capacity: chance is then less than a percent
 	leastLength = 20 * time.Second
+
+	comesBack = 2 * time.Minute // until when clients that came in the run are counted if they come again
 )
 
 // Length returns how long RunSteady measures by default: so long that chance is less
@@ -38,6 +40,9 @@ func RunTransient(t Transient, maker Maker, seed uint64) Result {
 	last := len(t.Phases) - 1
 	phases := append([]Phase(nil), t.Phases...)
 	phases[last].For += t.Model.Patience
+	if t.Retries > 0 {
+		phases[last].For += comesBack
+	}
 	w := newWorld(t.Model, maker, seed, phases, t.Retries)
 	w.run()
 	result := w.result(0, t.Length())
@@ -45,18 +50,15 @@ func RunTransient(t Transient, maker Maker, seed uint64) Result {
 	return result
 }
 
-// recovery returns from when after the end of the disturbance on each second is good,
-// and whether there is such a time.
+// recovery returns how long after the end of the disturbance the goodput had come back
+// for good, and whether it has.
 func recovery(series []Point, end, length time.Duration) (time.Duration, bool) {
-	from := length
-	for from-time.Second >= end {
-		if s := Sum(series, from-time.Second, from); s.Share() < 0.9 {
-			break
-		}
-		from -= time.Second
+	const about = 3 * time.Second // one has so few requests that chance would decide
+	from := length - about + Step
+	for from > end && Sum(series, from-Step, from-Step+about).Share() >= 0.9 {
+		from -= Step
 	}
-	s := Sum(series, from, length)
-	return from - end, length-from >= 10*time.Second && s.Share() >= 0.95
+	return from - end, length-from >= 10*time.Second && Sum(series, from, length).Share() >= 0.95
 }
 
 // world is a run: a server, a Policy before it, and clients.

@@ -33,6 +33,8 @@ const (
 	baseRise      = 60 * time.Second
 	shadowRise    = 10  // times as long, where an overload would be over with a limit
 	baseRiseCalls = 500 // latencies, where calls take long
+	spareRatio    = 0.1 // of the capacity, at least
+	usualFor      = 30 * time.Second
 	idleDecay     = 10 * time.Second
 
 	leastRate  = 1e-9 // for what is divided by
@@ -55,6 +57,7 @@ type estimate struct {
 	base    float64 // seconds; 0 until the first window
 	latency float64 // seconds: that of the last window
 	rate    float64 // completions per second, smoothed
+	usual   float64 // completions per second when the limit is not in use
 	shadow  bool    // the limit does not bind: there are no experiments
 
 	solid   int // windows in a row in which the limit was in use
@@ -154,6 +157,10 @@ func (e *estimate) idle(s sample, r, used, useful float64) {
 		e.limit = max(e.limit*math.Sqrt(g), min(e.limit, idleLimit))
 		return
 	}
+	if used <= touchedRatio {
+		x := float64(s.answered) / s.length.Seconds()
+		e.usual += portion(s.length, usualFor) * (x - e.usual)
+	}
 	if used > touchedRatio {
 		if g > 1 {
 			e.limit *= min(g, 2)
@@ -210,7 +217,7 @@ func (e *estimate) busy(s sample, r, x, useful float64) {
 	case g < trialBelow:
 		e.mode = trying
 		e.limit *= max(g, shallow)
-	case e.solid > probeAfter && s.now >= e.next && e.limit >= 2:
+	case e.solid > probeAfter && e.windows > 1 && s.now >= e.next && e.limit >= 2:
 		e.mode = probing
 		e.limit = e.lower()
 	case g > 1.3:
@@ -299,7 +306,8 @@ func (e *estimate) judgeTrial(now time.Duration, x float64) {
 		e.limit = min(tolerance*e.knee(x), e.ref.limit)
 	}
 	e.rarely = 1
-	e.later(now)
+	// The baseline was wrong, and may still be: the next windows are a reference.
+	e.solid, e.next = max(e.solid, probeAfter), now
 }
 
 // abandon ends an experiment that cannot be judged.
@@ -325,14 +333,16 @@ func (e *estimate) follow(s sample, r float64) {
 	e.limit += (want - e.limit) / 2
 }
 
-// capacity returns the throughput that the server is believed capable of. Where the
-// limit is not in use the throughput is only what was asked for.
-func (e *estimate) capacity() float64 {
-	if e.latency == 0 {
-		return 100 // nothing is known
+// spare returns what the server is believed capable of beyond what is usual, in
+// completions per second.
+func (e *estimate) spare() float64 {
+	capacity := 100. // when nothing is known
+	switch {
+	case e.latency == 0:
+	case e.solid > 0:
+		capacity = e.rate
+	default: // the throughput is only what was asked for
+		capacity = max(e.rate, e.limit/e.latency/2)
 	}
-	if e.solid > 0 {
-		return e.rate
-	}
-	return max(e.rate, e.limit/e.latency/2)
+	return max(capacity-e.usual, spareRatio*capacity)
 }

@@ -22,6 +22,7 @@ func TestEstimate(t *testing.T) {
 	settled := estimate{limit: 24, base: 0.010, latency: 0.015, rate: 1600, rarely: 1, solid: 1, next: time.Hour}
 	toProbe := settled
 	toProbe.solid, toProbe.next = probeAfter, 0
+	toProbe.recent, toProbe.windows = reference{24, 0.015, 1600}, 5
 	rarely := toProbe
 	rarely.rarely = probeRarely
 	idle := settled
@@ -188,7 +189,7 @@ func FuzzEstimate(f *testing.F) {
 				s.answered, s.slow, s.blocked, s.latency = int(slow), int(answered), int(rejected), float64(length)*1e-6
 			}
 			e.add(s)
-			for _, v := range []float64{e.limit, e.base, e.latency, e.rate, e.capacity()} {
+			for _, v := range []float64{e.limit, e.base, e.latency, e.rate, e.usual, e.spare()} {
 				if math.IsNaN(v) || math.IsInf(v, 0) || v < 0 {
 					t.Fatalf("window %d: %+v is not finite", i, e)
 				}

@@ -37,7 +37,6 @@ type Limiter struct {
 	mu       sync.Mutex // guards the fields below, and the writing of those above
 	estimate estimate
 	queue    queue
-	served   [Classes]int  // of those who were not admitted at once, in this window
 	drainBy  time.Duration // while drains
 	before   int64         // what had ended when trickle was set
 }
@@ -87,7 +86,7 @@ func (l *Limiter) Arrive(now time.Duration, class Class, deadline time.Duration,
 	}
 	if l.rooms.full(now, class) && int64(now) < l.trickle.Load() {
 		l.window.block(now)
-		l.window.reject(now)
+		l.window.reject(now, class)
 		return Full
 	}
 	l.mu.Lock()
@@ -110,12 +109,11 @@ func (l *Limiter) arrive(now time.Duration, class Class, deadline time.Duration,
 	}
 	if n > 0 {
 		l.window.notePeak(n)
-		l.served[class]++
 		return Admitted
 	}
 	l.window.block(now)
 	if full {
-		l.window.reject(now)
+		l.window.reject(now, class)
 		return Full
 	}
 	w.class, w.deadline = class, deadline
@@ -142,7 +140,7 @@ func (l *Limiter) displace(now time.Duration, c Class) {
 func (l *Limiter) drop(now time.Duration, w *Waiter, v Verdict) {
 	l.slots.word.Add(^uint64(oneWaiter - 1))
 	l.rooms.changed(now, &l.queue, w.class)
-	l.window.reject(now)
+	l.window.reject(now, w.class)
 	w.decide(v)
 }
 
@@ -156,7 +154,7 @@ func (l *Limiter) Leave(now time.Duration, w *Waiter) bool {
 	}
 	l.slots.word.Add(^uint64(oneWaiter - 1))
 	l.rooms.changed(now, &l.queue, w.class)
-	l.window.reject(now)
+	l.window.reject(now, w.class)
 	return true
 }
 
@@ -200,7 +198,6 @@ func (l *Limiter) fill(now time.Duration) {
 		l.slots.word.Add(^uint64(oneWaiter - 2))
 		l.rooms.changed(now, &l.queue, w.class)
 		l.window.notePeak(inFlight + 1)
-		l.served[w.class]++
 		w.decide(Admitted)
 	}
 	if dropped {
@@ -271,7 +268,6 @@ func (l *Limiter) begin(now, at time.Duration) {
 	l.window.open(at, l.typical(), calls)
 	inFlight, _ := l.slots.load()
 	l.window.peak.Store(int64(inFlight))
-	l.served = [Classes]int{}
 	l.retrickle(now)
 }
 
@@ -288,22 +284,25 @@ func (l *Limiter) adopt(now time.Duration) {
 	}
 	l.window.fast.Store(int64(e.base * float64(time.Second)))
 	l.rooms.adapt(limit, e.rate)
-	capacity := e.capacity()
-	served := 0
-	for _, n := range l.served {
-		served += n
-	}
-	ahead := 0
-	for c := range l.paces {
-		l.paces[c].setRate(capacity * max(1-float64(ahead)/float64(max(served, 1)), spareMin))
-		ahead += l.served[c]
-	}
+	l.share(e.spare())
 	l.retrickle(now)
 }
 
-// spareMin is the share of the throughput that those who are refused are given times
-// at least.
-const spareMin = 0.05
+// share has those who are refused come back at a rate, in all classes together. A
+// class has the share that it had of the refusals of the window, once they are many:
+// before, each may be the only one.
+func (l *Limiter) share(rate float64) {
+	const unsure = 10
+	var rejected [Classes]int64
+	sum := int64(2 * unsure)
+	for c := range rejected {
+		rejected[c] = l.window.rejected[c].Load()
+		sum += rejected[c]
+	}
+	for c, n := range rejected {
+		l.paces[c].setRate(rate * float64(n+unsure) / float64(sum))
+	}
+}
 
 func (l *Limiter) retrickle(now time.Duration) {
 	l.before = l.window.ended()

@@ -15,6 +15,7 @@ const (
 // as one. It has no lock.
 type pace struct {
 	last     atomic.Int64 // the last time given
+	beyond   atomic.Int64 // how many came when all times were given
 	interval atomic.Int64 // between two
 }
 
@@ -25,9 +26,9 @@ func (p *pace) after(now time.Duration) time.Duration {
 		last := p.last.Load()
 		slot := max(last+interval, int64(now+paceMin))
 		if slot > int64(now+paceMax) {
-			// All times within reach are given: those who come now spread over the last
-			// part, and are no longer kept apart.
-			return paceMax + jitter(slot^int64(now), paceMax/4)
+			// All times within reach are given: those who come now are no longer kept
+			// apart, but they must not come as one wave a minute later.
+			return paceMax/2 + jitter(p.beyond.Add(1), paceMax*3/4)
 		}
 		if p.last.CompareAndSwap(last, slot) {
 			wait := time.Duration(slot) - now

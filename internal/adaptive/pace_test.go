@@ -48,9 +48,9 @@ func TestPace(t *testing.T) {
 		{"alone, much later", 10, 1, 1e6 * time.Hour, time.Second, 1250 * time.Millisecond},
 		{"the second of 10 per second", 10, 2, 0, 1100 * time.Millisecond, 1300 * time.Millisecond},
 		{"the hundredth", 10, 100, 0, 10900 * time.Millisecond, 13 * time.Second},
-		{"no more than a minute", 10, 10000, 0, time.Minute, 75 * time.Second},
-		{"hardly any room", 1e-9, 3, 0, time.Minute, 75 * time.Second},
-		{"no room", 0, 3, 0, time.Minute, 75 * time.Second},
+		{"no more than a minute", 10, 10000, 0, 30 * time.Second, 75 * time.Second},
+		{"hardly any room", 1e-9, 3, 0, 30 * time.Second, 75 * time.Second},
+		{"no room", 0, 3, 0, 30 * time.Second, 75 * time.Second},
 		{"any room", 1e12, 1000, 0, time.Second, 1250 * time.Millisecond},
 	} {
 		var p pace

@@ -25,7 +25,7 @@ type window struct {
 	ignored  atomic.Int64
 	latency  atomic.Int64 // the sum, in nanoseconds
 	blocked  atomic.Int64
-	rejected atomic.Int64
+	rejected [Classes]atomic.Int64
 	peak     atomic.Int64
 
 	calls atomic.Int64 // how many suffice from soon on
@@ -62,10 +62,10 @@ func (w *window) block(now time.Duration) {
 	}
 }
 
-// reject counts an arrival that got no slot.
-func (w *window) reject(now time.Duration) {
+// reject counts an arrival of class c that got no slot.
+func (w *window) reject(now time.Duration, c Class) {
 	if int64(now) >= w.opens.Load() {
-		w.rejected.Add(1)
+		w.rejected[c].Add(1)
 	}
 }
 
@@ -92,8 +92,11 @@ func (w *window) take(now time.Duration) sample {
 	s := sample{
 		now: now, length: max(now-opened, 1),
 		answered: int(w.answered.Load()), slow: int(w.slow.Load()),
-		blocked: int(w.blocked.Load()), rejected: int(w.rejected.Load()),
-		peak: int(w.peak.Load()),
+		blocked: int(w.blocked.Load()),
+		peak:    int(w.peak.Load()),
+	}
+	for c := range w.rejected {
+		s.rejected += int(w.rejected[c].Load())
 	}
 	s.latency = time.Duration(w.latency.Load()).Seconds() / float64(max(s.answered+s.slow, 1))
 	return s
@@ -107,7 +110,9 @@ func (w *window) open(at, latency time.Duration, calls int) {
 	w.ignored.Store(0)
 	w.latency.Store(0)
 	w.blocked.Store(0)
-	w.rejected.Store(0)
+	for c := range w.rejected {
+		w.rejected[c].Store(0)
+	}
 	latency = min(latency, longest)
 	w.calls.Store(int64(calls))
 	w.soon.Store(int64(at + max(windowMin, latency)))
