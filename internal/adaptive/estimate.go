@@ -14,19 +14,6 @@ const (
 	solidRatio   = 0.8  // of the arrivals that find the limit reached: it is really in use
 	touchedRatio = 0.02 // it is sometimes
 
-	trialBelow    = 0.6  // the gradient from which the limit is lowered on trial
-	trialLoss     = -0.1 // of the logarithm of the throughput: less may be chance
-	shallow       = 0.3  // what the limit is multiplied with at least
-	probeAfter    = 5    // solid windows
-	probeMin      = time.Second
-	probeMinCalls = 10 // latencies: where calls take long, so do experiments
-	probeRarely   = 8  // times the least interval, while nothing changes
-	probeDepth    = 0.6
-	smoothed      = 3    // windows in use
-	settledChange = 0.1  // of the limit by a probe: less may be chance,
-	trendChange   = 0.02 // but not if one probe after the other finds more than this
-	trendProbes   = 3
-
 	lateRatio = 0.25 // of the calls that came to nothing: latency is no longer harmless
 
 	baseFall      = 0.1 // of the difference, per window
@@ -60,27 +47,17 @@ type estimate struct {
 	usual   float64 // completions per second when the limit is not in use
 	shadow  bool    // the limit does not bind: there are no experiments
 
-	solid   int // windows in a row in which the limit was in use
-	mode    mode
-	ref     reference
-	recent  reference     // means of the latest windows in use at about the same limit
-	windows int           // how many they are
-	rarely  float64       // the interval between probes, in times of the least
-	trend   int           // probes in a row that raised the limit, negative: that lowered it
-	next    time.Duration // when the next probe may begin
-}
+	solid   int       // windows in a row in which the limit was in use
+	recent  reference // means of the latest of them at about the same limit
+	windows int       // how many they are
 
-type mode uint8
-
-const (
-	steady mode = iota
-	probing
-	trying
-)
-
-// reference is the window before an experiment.
-type reference struct {
-	limit, latency, rate float64
+	late   bool // the last window in use was much too slow
+	mode   mode
+	ref    reference     // the windows before the experiment
+	raised reference     // the window before the limit was raised, until the next one is judged
+	rarely float64       // the interval between probes, in times of the least
+	trend  int           // probes in a row that raised the limit, negative: that lowered it
+	next   time.Duration // when the next probe may begin
 }
 
 // sample is what happened in a window.
@@ -129,13 +106,12 @@ func (e *estimate) add(s sample) {
 	if e.mode == steady {
 		e.rate += (x - e.rate) / 2
 	}
-	used := s.used()
-	switch {
+	switch used := s.used(); {
 	case e.shadow:
 		e.follow(s, r)
-	case used < solidRatio:
+	case used < solidRatio && (useful >= 0.5 || used <= touchedRatio):
 		e.abandon(s.now) // what is not in use tells nothing
-		e.solid, e.windows = 0, 0
+		e.solid, e.windows, e.raised = 0, 0, reference{}
 		e.idle(s, r, used, useful)
 	case e.mode == probing:
 		e.judgeProbe(s.now, x)
@@ -157,16 +133,15 @@ func (e *estimate) idle(s sample, r, used, useful float64) {
 		e.limit = max(e.limit*math.Sqrt(g), min(e.limit, idleLimit))
 		return
 	}
-	if used <= touchedRatio {
-		x := float64(s.answered) / s.length.Seconds()
-		e.usual += portion(s.length, usualFor) * (x - e.usual)
-	}
 	if used > touchedRatio {
 		if g > 1 {
 			e.limit *= min(g, 2)
 		}
 		return
 	}
+	e.late = false
+	x := float64(s.answered) / s.length.Seconds()
+	e.usual += portion(s.length, usualFor) * (x - e.usual)
 	room := max(idleLimit, 3*float64(s.peak)) // for a burst, no more
 	switch {
 	case e.limit > room:
@@ -200,7 +175,9 @@ func portion(d, constant time.Duration) float64 {
 // busy adapts to a window in which the limit was in use, or begins an experiment.
 func (e *estimate) busy(s sample, r, x, useful float64) {
 	e.solid++
-	e.note(r, x)
+	latest := reference{e.limit, r, x}
+	e.judgeRaise(latest)
+	e.note(latest)
 	r, x = e.recent.latency, e.recent.rate
 	if e.current() == 1 && useful >= 0.5 {
 		e.base = r // nothing hinders a call that is alone; nor could the limit be lowered to find out
@@ -213,111 +190,24 @@ func (e *estimate) busy(s sample, r, x, useful float64) {
 		g = min(g, 0.5) // most is for nothing, whatever the baseline
 	}
 	e.ref = reference{e.limit, r, x}
+	late := e.late
+	e.late = g < trialBelow
 	switch {
-	case g < trialBelow:
+	case e.late && !late:
+		// The change was in this window: the next one shows what it has come to.
+	case e.late:
 		e.mode = trying
+		e.ref = latest
 		e.limit *= max(g, shallow)
 	case e.solid > probeAfter && e.windows > 1 && s.now >= e.next && e.limit >= 2:
 		e.mode = probing
 		e.limit = e.lower()
 	case g > 1.3:
+		e.raised = latest
 		e.limit *= min(g, 2)
 	default:
 		e.limit *= math.Sqrt(g)
 	}
-}
-
-// note takes a window into the means of those that were alike: chance makes one window
-// of calls that are long and short by turns look slow, and the next one fast.
-func (e *estimate) note(r, x float64) {
-	if e.windows == 0 || max(e.limit, e.recent.limit) > 1.3*min(e.limit, e.recent.limit) {
-		e.recent, e.windows = reference{limit: e.limit}, 0
-	}
-	e.windows = min(e.windows+1, smoothed)
-	e.recent.latency += (r - e.recent.latency) / float64(e.windows)
-	e.recent.rate += (x - e.recent.rate) / float64(e.windows)
-}
-
-// lower returns the limit for a probe. The knee is expected a third below the limit
-// that is steered for: where nothing has changed for a while, a little less than that
-// costs little and still tells whether the knee has moved.
-func (e *estimate) lower() float64 {
-	now := float64(whole(e.limit))
-	if e.rarely == 1 {
-		return now / 2
-	}
-	return min(math.Ceil(probeDepth*now), now-1)
-}
-
-// later sets the time of the next probe.
-func (e *estimate) later(now time.Duration) {
-	least := max(probeMin.Seconds(), probeMinCalls*min(e.latency, longest.Seconds()))
-	e.next = now + time.Duration(e.rarely*least*float64(time.Second))
-}
-
-// knee returns the limit at which the throughput of the reference would just be
-// reached, if throughput grew in proportion from what it is at the lower limit.
-func (e *estimate) knee(x float64) float64 {
-	lower, upper := float64(whole(e.limit)), float64(whole(e.ref.limit))
-	return min(max(lower*e.ref.rate/max(x, leastRate), lower), upper)
-}
-
-func (e *estimate) kneeLatency(x float64) float64 {
-	return e.ref.latency * e.knee(x) / float64(whole(e.ref.limit))
-}
-
-func (e *estimate) judgeProbe(now time.Duration, x float64) {
-	e.windows = 0
-	e.base += 0.7 * (e.kneeLatency(x) - e.base)
-	change := min(max(math.Sqrt(tolerance*e.base/e.ref.latency), shallow), 2)
-	e.limit = e.ref.limit * change
-	e.mode = steady
-	switch {
-	case change > 1+trendChange:
-		e.trend = max(e.trend, 0) + 1
-	case change < 1-trendChange:
-		e.trend = min(e.trend, 0) - 1
-	default:
-		e.trend = 0
-	}
-	switch {
-	case math.Abs(change-1) >= settledChange:
-		e.rarely = 1
-	case e.trend <= -trendProbes || e.trend >= trendProbes:
-		e.rarely = max(e.rarely/2, 1)
-	default:
-		e.rarely = min(2*e.rarely, probeRarely)
-	}
-	e.later(now)
-}
-
-func (e *estimate) judgeTrial(now time.Duration, x float64) {
-	e.mode, e.windows = steady, 0
-	fell := math.Log(max(x, leastRate) / max(e.ref.rate, leastRate))
-	lowered := math.Log(float64(whole(e.limit)) / float64(whole(e.ref.limit)))
-	switch {
-	case lowered < 0 && fell/lowered > 0.5:
-		// The work has become slower: fewer calls in flight do less of it.
-		e.base = e.kneeLatency(x)
-		e.limit = e.ref.limit
-	case fell < trialLoss:
-		// It was a queue, but less of one than was thought: the knee was passed.
-		e.base += 0.7 * (e.kneeLatency(x) - e.base)
-		e.limit = min(tolerance*e.knee(x), e.ref.limit)
-	}
-	e.rarely = 1
-	// The baseline was wrong, and may still be: the next windows are a reference.
-	e.solid, e.next = max(e.solid, probeAfter), now
-}
-
-// abandon ends an experiment that cannot be judged.
-func (e *estimate) abandon(now time.Duration) {
-	if e.mode == steady {
-		return
-	}
-	e.mode = steady
-	e.limit = e.ref.limit
-	e.later(now)
 }
 
 // follow adapts without experiments, and without a hold on latency, which the limit

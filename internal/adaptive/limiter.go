@@ -52,7 +52,7 @@ type Config struct {
 // New returns a Limiter.
 func New(now time.Duration, cfg Config) *Limiter {
 	l := &Limiter{shadow: cfg.Shadow, estimate: newEstimate(cfg.Shadow)}
-	l.window.open(now, 0, windowCalls)
+	l.window.open(now, 0, windowCalls, fewLatencies)
 	l.adopt(now)
 	return l
 }
@@ -110,6 +110,9 @@ func (l *Limiter) arrive(now time.Duration, class Class, deadline time.Duration,
 	if n > 0 {
 		l.window.notePeak(n)
 		return Admitted
+	}
+	if l.window.stale(now) && !l.drains.Load() {
+		l.begin(now, now)
 	}
 	l.window.block(now)
 	if full {
@@ -181,7 +184,6 @@ func (l *Limiter) Release(now, latency time.Duration, end End) {
 // fill gives free slots to those who wait.
 func (l *Limiter) fill(now time.Duration) {
 	limit := l.estimate.current()
-	dropped := false
 	for l.queue.waiting > 0 {
 		inFlight, _ := l.slots.load()
 		if inFlight >= limit {
@@ -192,7 +194,7 @@ func (l *Limiter) fill(now time.Duration) {
 		// would be learned any more.
 		if w.deadline != 0 && w.deadline-now < seconds(hopelessRatio*l.estimate.latency) {
 			l.drop(now, w, Hopeless)
-			dropped = true
+			l.window.block(now) // whoever comes next finds the slot free that should have been in use
 			continue
 		}
 		l.slots.word.Add(^uint64(oneWaiter - 2))
@@ -200,125 +202,6 @@ func (l *Limiter) fill(now time.Duration) {
 		l.window.notePeak(inFlight + 1)
 		w.decide(Admitted)
 	}
-	if dropped {
-		// The next arrival will find a slot that is free only because those who waited
-		// could not use it: the limit was in use all the same.
-		l.window.block(now)
-	}
-}
-
-// look sees whether the window is over, or the limit that was lowered is reached.
-func (l *Limiter) look(now time.Duration) {
-	switch {
-	case l.drains.Load():
-		l.drained(now)
-	case l.window.ready(now):
-		l.estimate.add(l.window.take(now))
-		l.settle(now)
-	case int64(now) >= l.trickle.Load():
-		l.unstick(now)
-	}
-}
-
-// settle begins the next window. If more are in flight than the new limit allows, it
-// begins when that is no longer so and those of the old limit have ended. It does so,
-// too, when a limit that is in use was raised. No window mixes two limits.
-func (l *Limiter) settle(now time.Duration) {
-	before := l.limit.Load()
-	l.adopt(now)
-	inFlight, _ := l.slots.load()
-	if inFlight > l.estimate.current() {
-		l.drains.Store(true)
-		l.drainBy = now + max(time.Second, 5*l.typical())
-		l.window.opens.Store(never)
-		return
-	}
-	begins := now
-	if after := l.limit.Load(); l.estimate.solid > 0 && float64(after) > raised*float64(before) {
-		begins += seconds(max(l.estimate.latency, l.estimate.ref.latency)) // of calls that were begun before
-	}
-	l.begin(now, begins)
-	l.fill(now)
-}
-
-// raised is from what ratio on a raised limit is another one.
-const raised = 1.1
-
-func (l *Limiter) drained(now time.Duration) {
-	inFlight, _ := l.slots.load()
-	if inFlight > l.estimate.current() {
-		if now < l.drainBy {
-			return
-		}
-		// Some calls do not end. What is admitted must not wait for them.
-		l.estimate.abandon(now)
-		l.adopt(now)
-	}
-	l.drains.Store(false)
-	l.begin(now, now+l.typical())
-	l.fill(now)
-}
-
-// begin opens a window.
-func (l *Limiter) begin(now, at time.Duration) {
-	calls := windowCalls
-	if l.estimate.mode != steady {
-		calls = probeCalls
-	}
-	l.window.open(at, l.typical(), calls)
-	inFlight, _ := l.slots.load()
-	l.window.peak.Store(int64(inFlight))
-	l.retrickle(now)
-}
-
-func (l *Limiter) typical() time.Duration {
-	return time.Duration(min(l.estimate.latency, longest.Seconds()) * float64(time.Second))
-}
-
-// adopt makes what follows from the estimate known to those without the lock.
-func (l *Limiter) adopt(now time.Duration) {
-	e := &l.estimate
-	limit := e.current()
-	if !l.closed.Load() {
-		l.limit.Store(int64(limit))
-	}
-	l.window.fast.Store(int64(e.base * float64(time.Second)))
-	l.rooms.adapt(limit, e.rate)
-	l.share(e.spare())
-	l.retrickle(now)
-}
-
-// share has those who are refused come back at a rate, in all classes together. A
-// class has the share that it had of the refusals of the window, once they are many:
-// before, each may be the only one.
-func (l *Limiter) share(rate float64) {
-	const unsure = 10
-	var rejected [Classes]int64
-	sum := int64(2 * unsure)
-	for c := range rejected {
-		rejected[c] = l.window.rejected[c].Load()
-		sum += rejected[c]
-	}
-	for c, n := range rejected {
-		l.paces[c].setRate(rate * float64(n+unsure) / float64(sum))
-	}
-}
-
-func (l *Limiter) retrickle(now time.Duration) {
-	l.before = l.window.ended()
-	l.trickle.Store(int64(now + max(time.Second, 10*l.typical())))
-}
-
-// unstick admits one more if nothing has ended for long though the limit is reached:
-// from calls that do not end nothing is learned.
-func (l *Limiter) unstick(now time.Duration) {
-	inFlight, _ := l.slots.load()
-	if limit := l.estimate.current(); inFlight >= limit && l.window.ended() == l.before {
-		l.estimate.limit = min(float64(limit+1), maxLimit)
-		l.adopt(now)
-		l.fill(now)
-	}
-	l.retrickle(now)
 }
 
 // RetryAfter returns when a refused caller is to come again: from 1s to 60s, and some

@@ -282,6 +282,26 @@ func TestHarmless(t *testing.T) {
 			t.Errorf("got %+v, want it to be as before", s)
 		}
 	})
+	t.Run("an hour with few calls, then too many", func(t *testing.T) {
+		c := newCounter(t, Config{})
+		now := time.Duration(0)
+		serve(c.Limiter, &now, 1005, 10*time.Millisecond)
+		for range 15 { // do not fill a window
+			now += 4 * time.Minute
+			serve(c.Limiter, &now, 1, 10*time.Millisecond)
+		}
+		for now < 2*time.Hour && c.Snapshot().Throughput < 150 { // 16 per 10ms come, 2 are served
+			now += 10 * time.Millisecond
+			for range 16 {
+				c.arrive(now, "x", Default, 0)
+			}
+			c.Release(now, 10*time.Millisecond, Completed)
+			c.Release(now, 10*time.Millisecond, Completed)
+		}
+		if took := now - time.Hour; took > 2*time.Second {
+			t.Errorf("after %v the throughput is still that of the hour: %+v", took, c.Snapshot())
+		}
+	})
 	t.Run("a clock that stands still, and calls that take no time", func(t *testing.T) {
 		l := New(0, Config{})
 		now := time.Duration(0)

@@ -13,6 +13,7 @@ const (
 	fewCalls     = 20  // suffice after a longer time:
 	fewCallsMin  = 500 * time.Millisecond
 	fewLatencies = 5
+	fewTrying    = 2
 	longest      = 10 * time.Second // a latency counts as at most this where it sets a time
 )
 
@@ -21,9 +22,10 @@ const (
 type window struct {
 	opens    atomic.Int64 // what ends before is of another limit
 	answered atomic.Int64
-	slow     atomic.Int64
-	ignored  atomic.Int64
-	latency  atomic.Int64 // the sum, in nanoseconds
+	slow     atomic.Int64 // ended otherwise, not sooner than answers come
+	ignored  atomic.Int64 // ended otherwise, sooner
+	latency  atomic.Int64 // the sum of answered and slow, in nanoseconds
+	wasted   atomic.Int64 // the sum of ignored
 	blocked  atomic.Int64
 	rejected [Classes]atomic.Int64
 	peak     atomic.Int64
@@ -41,18 +43,18 @@ func (w *window) count(now, latency time.Duration, end End) bool {
 	if int64(now) < w.opens.Load() {
 		return false
 	}
-	if end != Completed && int64(latency) <= w.fast.Load() {
+	switch {
+	case end == Completed:
+		w.latency.Add(int64(latency))
+		w.answered.Add(1)
+	case int64(latency) > w.fast.Load():
+		w.latency.Add(int64(latency))
+		w.slow.Add(1)
+	default:
+		w.wasted.Add(int64(latency))
 		w.ignored.Add(1)
-		return false
 	}
-	w.latency.Add(int64(latency))
-	var n int64
-	if end == Completed {
-		n = w.answered.Add(1) + w.slow.Load()
-	} else {
-		n = w.slow.Add(1) + w.answered.Load()
-	}
-	return n >= fewCalls && (int64(now) >= w.late.Load() || n >= w.calls.Load() && int64(now) >= w.soon.Load())
+	return w.ready(now)
 }
 
 // block counts an arrival that found the limit reached.
@@ -69,6 +71,12 @@ func (w *window) reject(now time.Duration, c Class) {
 	}
 }
 
+// stale reports whether the window was idle for long, and the limit was not reached in
+// it: what follows would be lost in it.
+func (w *window) stale(now time.Duration) bool {
+	return w.blocked.Load() == 0 && int64(now) >= w.late.Load()
+}
+
 // ended returns how many calls have ended in the window, of any kind.
 func (w *window) ended() int64 { return w.answered.Load() + w.slow.Load() + w.ignored.Load() }
 
@@ -82,7 +90,8 @@ func (w *window) notePeak(n int) {
 // ready reports whether the window may be closed, as count does.
 func (w *window) ready(now time.Duration) bool {
 	n := w.answered.Load() + w.slow.Load()
-	return int64(now) >= w.opens.Load() && n >= fewCalls &&
+	n = max(n, w.ignored.Load())
+	return n >= fewCalls && int64(now) >= w.opens.Load() &&
 		(int64(now) >= w.late.Load() || n >= w.calls.Load() && int64(now) >= w.soon.Load())
 }
 
@@ -98,17 +107,25 @@ func (w *window) take(now time.Duration) sample {
 	for c := range w.rejected {
 		s.rejected += int(w.rejected[c].Load())
 	}
-	s.latency = time.Duration(w.latency.Load()).Seconds() / float64(max(s.answered+s.slow, 1))
+	latency := w.latency.Load()
+	if n := int(w.ignored.Load()); n > s.answered+s.slow {
+		// Most callers give up, or most calls fail: whatever the baseline, that is the
+		// news of this window.
+		s.slow += n
+		latency += w.wasted.Load()
+	}
+	s.latency = time.Duration(latency).Seconds() / float64(max(s.answered+s.slow, 1))
 	return s
 }
 
 // open begins a window at a time that may be to come. A call lasts about latency.
-func (w *window) open(at, latency time.Duration, calls int) {
+func (w *window) open(at, latency time.Duration, calls, latencies int) {
 	w.opens.Store(never) // nobody counts while the numbers change
 	w.answered.Store(0)
 	w.slow.Store(0)
 	w.ignored.Store(0)
 	w.latency.Store(0)
+	w.wasted.Store(0)
 	w.blocked.Store(0)
 	for c := range w.rejected {
 		w.rejected[c].Store(0)
@@ -116,6 +133,6 @@ func (w *window) open(at, latency time.Duration, calls int) {
 	latency = min(latency, longest)
 	w.calls.Store(int64(calls))
 	w.soon.Store(int64(at + max(windowMin, latency)))
-	w.late.Store(int64(at + max(fewCallsMin, fewLatencies*latency)))
+	w.late.Store(int64(at + max(fewCallsMin, time.Duration(latencies)*latency)))
 	w.opens.Store(int64(at))
 }
