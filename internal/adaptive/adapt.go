@@ -8,6 +8,7 @@ func (l *Limiter) look(now time.Duration) {
 	case l.drains.Load():
 		l.drained(now)
 	case l.window.ready(now):
+		l.stuck = 0
 		l.estimate.add(l.window.take(now))
 		l.settle(now)
 	case int64(now) >= l.trickle.Load():
@@ -24,6 +25,8 @@ func (l *Limiter) settle(now time.Duration) {
 	inFlight, _ := l.slots.load()
 	if inFlight > l.estimate.current() {
 		l.drains.Store(true)
+		// A queue in the server becomes as much shorter as the limit.
+		l.drainFor = time.Duration(float64(l.typical()) * min(1, float64(l.estimate.current())/float64(max(before, 1))))
 		l.drainBy = now + max(time.Second, 5*l.typical())
 		l.window.opens.Store(never)
 		return
@@ -50,7 +53,7 @@ func (l *Limiter) drained(now time.Duration) {
 		l.adopt(now)
 	}
 	l.drains.Store(false)
-	l.begin(now, now+l.typical())
+	l.begin(now, now+l.drainFor)
 	l.fill(now)
 }
 
@@ -64,7 +67,7 @@ func (l *Limiter) begin(now, at time.Duration) {
 		calls, latencies = probeCalls, fewTrying
 	case steady:
 	}
-	l.window.open(at, l.typical(), calls, latencies)
+	l.window.open(at, calls, latencies)
 	inFlight, _ := l.slots.load()
 	l.window.peak.Store(int64(inFlight))
 	l.retrickle(now)
@@ -103,19 +106,29 @@ func (l *Limiter) share(rate float64) {
 	}
 }
 
+// retrickle sets the time of the next look at what has ended.
 func (l *Limiter) retrickle(now time.Duration) {
 	l.before = l.window.ended()
-	l.trickle.Store(int64(now + max(time.Second, 10*l.typical())))
+	l.trickle.Store(int64(now + max(trickleMin, 10*l.typical(), min(l.stuck, trickleMax))))
 }
 
 // unstick admits one more if nothing has ended for long though the limit is reached:
-// from calls that do not end nothing is learned.
+// from calls that do not end nothing is learned. It does so more and more rarely: they
+// may only be slow.
 func (l *Limiter) unstick(now time.Duration) {
 	inFlight, _ := l.slots.load()
-	if limit := l.estimate.current(); inFlight >= limit && l.window.ended() == l.before {
+	if limit := l.estimate.current(); inFlight < limit || l.window.ended() != l.before {
+		l.stuck = 0
+	} else {
+		l.stuck = max(2*l.stuck, trickleMin)
 		l.estimate.limit = min(float64(limit+1), maxLimit)
 		l.adopt(now)
 		l.fill(now)
 	}
 	l.retrickle(now)
 }
+
+const (
+	trickleMin = time.Second
+	trickleMax = time.Minute
+)

@@ -16,7 +16,7 @@ const (
 
 	lateRatio = 0.25 // of the calls that came to nothing: latency is no longer harmless
 
-	baseFall      = 0.1 // of the difference, per window
+	baseFall      = time.Second
 	baseRise      = 60 * time.Second
 	shadowRise    = 10  // times as long, where an overload would be over with a limit
 	baseRiseCalls = 500 // latencies, where calls take long
@@ -110,6 +110,9 @@ func (e *estimate) add(s sample) {
 	case e.shadow:
 		e.follow(s, r)
 	case used < solidRatio && (useful >= 0.5 || used <= touchedRatio):
+		if e.mode == trying && x > e.ref.rate {
+			e.mode = steady // less in flight did more, even without being always in use
+		}
 		e.abandon(s.now) // what is not in use tells nothing
 		e.solid, e.windows, e.raised = 0, 0, reference{}
 		e.idle(s, r, used, useful)
@@ -157,7 +160,7 @@ func (e *estimate) drift(s sample, r, useful float64) {
 	switch {
 	case useful < 0.5:
 	case r < e.base:
-		e.base += baseFall * (r - e.base)
+		e.base += portion(s.length, baseFall) * (r - e.base)
 	default:
 		rise := max(baseRise.Seconds(), baseRiseCalls*e.base)
 		if e.shadow && s.used() > touchedRatio {

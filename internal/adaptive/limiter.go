@@ -38,7 +38,9 @@ type Limiter struct {
 	estimate estimate
 	queue    queue
 	drainBy  time.Duration // while drains
+	drainFor time.Duration // what passes then before a window opens
 	before   int64         // what had ended when trickle was set
+	stuck    time.Duration // for how long nothing was seen to end
 }
 
 // Config configures a Limiter.
@@ -52,7 +54,7 @@ type Config struct {
 // New returns a Limiter.
 func New(now time.Duration, cfg Config) *Limiter {
 	l := &Limiter{shadow: cfg.Shadow, estimate: newEstimate(cfg.Shadow)}
-	l.window.open(now, 0, windowCalls, fewLatencies)
+	l.window.open(now, windowCalls, fewLatencies)
 	l.adopt(now)
 	return l
 }

@@ -14,6 +14,7 @@ const (
 	fewCallsMin  = 500 * time.Millisecond
 	fewLatencies = 5
 	fewTrying    = 2
+	staleAfter   = 5 * time.Second
 	longest      = 10 * time.Second // a latency counts as at most this where it sets a time
 )
 
@@ -30,10 +31,9 @@ type window struct {
 	rejected [Classes]atomic.Int64
 	peak     atomic.Int64
 
-	calls atomic.Int64 // how many suffice from soon on
-	soon  atomic.Int64
-	late  atomic.Int64 // from when fewCalls suffice
-	fast  atomic.Int64 // who fails sooner does not count
+	calls     atomic.Int64 // how many suffice after the time of one
+	latencies atomic.Int64 // after the time of how many fewCalls suffice
+	fast      atomic.Int64 // who fails sooner does not count
 }
 
 const never = math.MaxInt64
@@ -74,7 +74,7 @@ func (w *window) reject(now time.Duration, c Class) {
 // stale reports whether the window was idle for long, and the limit was not reached in
 // it: what follows would be lost in it.
 func (w *window) stale(now time.Duration) bool {
-	return w.blocked.Load() == 0 && int64(now) >= w.late.Load()
+	return w.blocked.Load() == 0 && now-time.Duration(w.opens.Load()) > staleAfter
 }
 
 // ended returns how many calls have ended in the window, of any kind.
@@ -87,12 +87,21 @@ func (w *window) notePeak(n int) {
 	}
 }
 
-// ready reports whether the window may be closed, as count does.
+// ready reports whether the window may be closed: when it has seen enough calls, and
+// lasted long enough for those that it began with to end. How long that is the window
+// says itself: the latency of the last one may be of a trouble that is over.
 func (w *window) ready(now time.Duration) bool {
 	n := w.answered.Load() + w.slow.Load()
-	n = max(n, w.ignored.Load())
-	return n >= fewCalls && int64(now) >= w.opens.Load() &&
-		(int64(now) >= w.late.Load() || n >= w.calls.Load() && int64(now) >= w.soon.Load())
+	sum := w.latency.Load()
+	if ignored := w.ignored.Load(); ignored > n {
+		n, sum = ignored, w.wasted.Load()
+	}
+	open := now - time.Duration(w.opens.Load())
+	if n < fewCalls || open < windowMin {
+		return false
+	}
+	latency := min(time.Duration(sum/n), longest)
+	return open >= max(fewCallsMin, time.Duration(w.latencies.Load())*latency) || n >= w.calls.Load() && open >= latency
 }
 
 // take returns what was counted.
@@ -118,8 +127,8 @@ func (w *window) take(now time.Duration) sample {
 	return s
 }
 
-// open begins a window at a time that may be to come. A call lasts about latency.
-func (w *window) open(at, latency time.Duration, calls, latencies int) {
+// open begins a window at a time that may be to come.
+func (w *window) open(at time.Duration, calls, latencies int) {
 	w.opens.Store(never) // nobody counts while the numbers change
 	w.answered.Store(0)
 	w.slow.Store(0)
@@ -130,9 +139,7 @@ func (w *window) open(at, latency time.Duration, calls, latencies int) {
 	for c := range w.rejected {
 		w.rejected[c].Store(0)
 	}
-	latency = min(latency, longest)
 	w.calls.Store(int64(calls))
-	w.soon.Store(int64(at + max(windowMin, latency)))
-	w.late.Store(int64(at + max(fewCallsMin, time.Duration(latencies)*latency)))
+	w.latencies.Store(int64(latencies))
 	w.opens.Store(int64(at))
 }
