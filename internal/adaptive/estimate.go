@@ -12,6 +12,7 @@ const (
 	maxLimit     = 1 << 20
 
 	solidRatio   = 0.8  // of the arrivals that find the limit reached: it is really in use
+	lostRatio    = 0.1  // of the arrivals that get no slot: so it is, too
 	touchedRatio = 0.02 // it is sometimes
 
 	lateRatio = 0.25 // of the calls that came to nothing: latency is no longer harmless
@@ -77,6 +78,11 @@ func (s *sample) used() float64 {
 	return float64(s.blocked) / float64(max(s.answered+s.slow+s.rejected, 1))
 }
 
+// lost returns the share of the arrivals that got no slot.
+func (s *sample) lost() float64 {
+	return float64(s.rejected) / float64(max(s.answered+s.slow+s.rejected, 1))
+}
+
 // useful returns the share of the calls that did not come to nothing.
 func (s *sample) useful() float64 {
 	return float64(s.answered) / float64(max(s.answered+s.slow, 1))
@@ -109,9 +115,9 @@ func (e *estimate) add(s sample) {
 	switch used := s.used(); {
 	case e.shadow:
 		e.follow(s, r)
-	case used < solidRatio && (useful >= 0.5 || used <= touchedRatio):
+	case used < solidRatio && s.lost() < lostRatio && (useful >= 0.5 || used <= touchedRatio):
 		if e.mode == trying && x > e.ref.rate {
-			e.mode = steady // less in flight did more, even without being always in use
+			e.judgeTrial(s.now, x) // less in flight did more, even without being always in use
 		}
 		e.abandon(s.now) // what is not in use tells nothing
 		e.solid, e.windows, e.raised = 0, 0, reference{}
@@ -130,10 +136,14 @@ func (e *estimate) add(s sample) {
 func (e *estimate) idle(s sample, r, used, useful float64) {
 	e.drift(s, r, useful)
 	g := tolerance * e.base / r
-	if g < 1 && useful < 1-lateRatio {
+	if useful < 1-lateRatio && (g < 1 || used > touchedRatio) {
 		// Calls wait in the server until their callers have gone. That it is not always
 		// at its limit only shows that the limit is too high.
-		e.limit = max(e.limit*math.Sqrt(g), min(e.limit, idleLimit))
+		floor := min(e.limit, idleLimit)
+		if used > touchedRatio {
+			floor = 1
+		}
+		e.limit = max(e.limit*math.Sqrt(min(max(g, shallow), 1-lateRatio)), floor)
 		return
 	}
 	if used > touchedRatio {

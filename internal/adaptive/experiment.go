@@ -123,6 +123,8 @@ func (e *estimate) judgeTrial(now time.Duration, x float64) {
 		// It was a queue, but less of one than was thought: the knee was passed.
 		e.base += probeWeight * (e.kneeLatency(x) - e.base)
 		e.limit = min(tolerance*e.knee(x), e.ref.limit)
+	default:
+		e.base = min(e.base, e.kneeLatency(x))
 	}
 	e.rarely = 1
 	// The baseline was wrong, and may still be: the next windows are a reference.
