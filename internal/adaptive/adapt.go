@@ -27,7 +27,7 @@ func (l *Limiter) settle(now time.Duration) {
 		l.drains.Store(true)
 		// A queue in the server becomes as much shorter as the limit.
 		l.drainFor = time.Duration(float64(l.typical()) * min(1, float64(l.estimate.current())/float64(max(before, 1))))
-		l.drainBy = now + max(time.Second, 5*l.typical())
+		l.drain(now, inFlight)
 		l.window.opens.Store(never)
 		return
 	}
@@ -42,10 +42,20 @@ func (l *Limiter) settle(now time.Duration) {
 // raised is from what ratio on a raised limit is another one.
 const raised = 1.1
 
+// drain sets until when those in flight are to become fewer.
+func (l *Limiter) drain(now time.Duration, inFlight int) {
+	l.drainFrom = inFlight - l.estimate.current()
+	l.drainBy = now + max(time.Second, 5*l.typical())
+}
+
 func (l *Limiter) drained(now time.Duration) {
 	inFlight, _ := l.slots.load()
 	if inFlight > l.estimate.current() {
 		if now < l.drainBy {
+			return
+		}
+		if l.estimate.mode == trying && inFlight-l.estimate.current() < l.drainFrom*9/10 {
+			l.drain(now, inFlight) // slow, but it does: to undo it would bring the queue back
 			return
 		}
 		// Some calls do not end. What is admitted must not wait for them.

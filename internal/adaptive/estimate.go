@@ -55,6 +55,7 @@ type estimate struct {
 	late   bool // the last window in use was much too slow
 	mode   mode
 	ref    reference     // the windows before the experiment
+	vain   bool          // it was raised without a gain since the last probe
 	raised reference     // the window before the limit was raised, until the next one is judged
 	rarely float64       // the interval between probes, in times of the least
 	trend  int           // probes in a row that raised the limit, negative: that lowered it
@@ -212,7 +213,10 @@ func (e *estimate) busy(s sample, r, x, useful float64) {
 		e.mode = trying
 		e.ref = latest
 		e.limit *= max(g, shallow)
-	case e.solid > probeAfter && e.windows > 1 && s.now >= e.next && e.limit >= 2:
+	case e.solid > probeAfter && s.now >= e.next && e.limit >= 2 && (e.windows > 1 || e.vain):
+		if e.windows == 1 {
+			return // one more to compare with, before the limit is raised in vain again
+		}
 		e.mode = probing
 		e.limit = e.lower()
 	case g > 1.3:

@@ -80,7 +80,7 @@ func (e *estimate) kneeLatency(x float64) float64 {
 }
 
 func (e *estimate) judgeProbe(now time.Duration, x float64) {
-	e.mode, e.windows = steady, 0
+	e.mode, e.windows, e.vain = steady, 0, false
 	if x > probeGain*e.ref.rate {
 		// The knee was passed so far that less in flight do more.
 		e.base = e.kneeLatency(x)
@@ -141,6 +141,7 @@ func (e *estimate) judgeRaise(latest reference) {
 		knee := min(max(lower*latest.rate/max(e.raised.rate, leastRate), lower), upper)
 		if knee < raiseLoss*upper {
 			e.base = min(e.base, latest.latency*knee/upper)
+			e.vain = true
 		}
 	}
 	e.raised = reference{}

@@ -34,13 +34,14 @@ type Limiter struct {
 	drains  atomic.Bool  // a lowered limit is not reached yet: no window is open
 	trickle atomic.Int64 // when to look whether anything has ended
 
-	mu       sync.Mutex // guards the fields below, and the writing of those above
-	estimate estimate
-	queue    queue
-	drainBy  time.Duration // while drains
-	drainFor time.Duration // what passes then before a window opens
-	before   int64         // what had ended when trickle was set
-	stuck    time.Duration // for how long nothing was seen to end
+	mu        sync.Mutex // guards the fields below, and the writing of those above
+	estimate  estimate
+	queue     queue
+	drainBy   time.Duration // while drains
+	drainFrom int           // how many had to end then
+	drainFor  time.Duration // what passes then before a window opens
+	before    int64         // what had ended when trickle was set
+	stuck     time.Duration // for how long nothing was seen to end
 }
 
 // Config configures a Limiter.
