@@ -22,7 +22,7 @@ func (l *Limiter) look(now time.Duration) {
 func (l *Limiter) settle(now time.Duration) {
 	before := l.limit.Load()
 	l.adopt(now)
-	inFlight, _ := l.slots.load()
+	inFlight := l.slots.inFlight()
 	if inFlight > l.estimate.current() {
 		l.drains.Store(true)
 		// A queue in the server becomes as much shorter as the limit.
@@ -49,7 +49,7 @@ func (l *Limiter) drain(now time.Duration, inFlight int) {
 }
 
 func (l *Limiter) drained(now time.Duration) {
-	inFlight, _ := l.slots.load()
+	inFlight := l.slots.inFlight()
 	if inFlight > l.estimate.current() {
 		if now < l.drainBy {
 			return
@@ -78,7 +78,7 @@ func (l *Limiter) begin(now, at time.Duration) {
 	case steady:
 	}
 	l.window.open(at, calls, latencies)
-	inFlight, _ := l.slots.load()
+	inFlight := l.slots.inFlight()
 	l.window.peak.Store(int64(inFlight))
 	l.retrickle(now)
 }
@@ -119,18 +119,18 @@ func (l *Limiter) share(rate float64) {
 // retrickle sets the time of the next look at what has ended.
 func (l *Limiter) retrickle(now time.Duration) {
 	l.before = l.window.ended()
-	l.trickle.Store(int64(now + max(trickleMin, 10*l.typical(), min(l.stuck, trickleMax))))
+	l.trickle.Store(int64(now + max(trickleFirst, 10*l.typical(), min(l.stuck, trickleLast))))
 }
 
 // unstick admits one more if nothing has ended for long though the limit is reached:
 // from calls that do not end nothing is learned. It does so more and more rarely: they
 // may only be slow.
 func (l *Limiter) unstick(now time.Duration) {
-	inFlight, _ := l.slots.load()
+	inFlight := l.slots.inFlight()
 	if limit := l.estimate.current(); inFlight < limit || l.window.ended() != l.before {
 		l.stuck = 0
 	} else {
-		l.stuck = max(2*l.stuck, trickleMin)
+		l.stuck = max(2*l.stuck, trickleFirst)
 		l.estimate.limit = min(float64(limit+1), maxLimit)
 		l.adopt(now)
 		l.fill(now)
@@ -139,6 +139,6 @@ func (l *Limiter) unstick(now time.Duration) {
 }
 
 const (
-	trickleMin = time.Second
-	trickleMax = time.Minute
+	trickleFirst = time.Second
+	trickleLast  = time.Minute
 )

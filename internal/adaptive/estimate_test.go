@@ -11,6 +11,7 @@ type row struct {
 	ms       float64 // mean latency
 	x        float64 // completions per second
 	used     float64 // share of the arrivals that found the limit reached
+	lost     float64 // share of the arrivals that were refused
 	slow     float64 // share of the calls that came to nothing
 	peak     int
 	wantL    float64 // within 1 %; 0 if it does not matter
@@ -49,17 +50,20 @@ func TestEstimate(t *testing.T) {
 			{ms: 24, x: 1600, used: 1, wantL: 24 * math.Sqrt(15./18)},
 		}},
 		{"much too slow, and less in flight do as much: it was a queue", settled, []row{
+			{ms: 40, x: 1600, used: 1, wantL: 24}, // it may have happened in the midst of this window
 			{ms: 40, x: 1600, used: 1, wantL: 9, wantMode: trying},
 			{ms: 15, x: 1580, used: 1, wantL: 9, wantBase: 10},
 		}},
 		{"much too slow, and less in flight do less: the work has become slower", settled, []row{
-			{ms: 50, x: 480, used: 1, wantL: 7.2, wantMode: trying},
-			{ms: 50, x: 140, used: 1, wantL: 24, wantBase: 50},
+			{ms: 30, x: 800, used: 1, wantL: 24},
+			{ms: 50, x: 480, used: 1, wantL: 9, wantMode: trying},
+			{ms: 50, x: 180, used: 1, wantL: 24, wantBase: 50},
 			{ms: 50, x: 480, used: 1, wantL: 48},
 		}},
 		{"most comes to nothing: too slow, whatever the baseline", settled, []row{
+			{ms: 15, x: 0, slow: 0.9, used: 1, wantL: 24},
 			{ms: 15, x: 0, slow: 0.9, used: 1, wantL: 12, wantMode: trying},
-			{ms: 15, x: 800, slow: 0.4, used: 1, wantL: 12, wantBase: 10},
+			{ms: 15, x: 800, slow: 0.4, used: 1, wantL: 12, wantBase: 7.5},
 		}},
 		{"a probe without loss: the knee is lower", toProbe, []row{
 			{ms: 15, x: 1600, used: 1, wantL: 12, wantMode: probing},
@@ -78,6 +82,19 @@ func TestEstimate(t *testing.T) {
 			{ms: 15, x: 1600, used: 1, wantL: 15, wantMode: probing},
 			{ms: 10, x: 1500, used: 1, wantL: 24, wantBase: 10},
 		}},
+		{"a trial that finds the knee", settled, []row{
+			{ms: 40, x: 1600, used: 1, wantL: 24},
+			{ms: 40, x: 1600, used: 1, wantL: 9, wantMode: trying},
+			// knee 12 at 20ms: 0.7 of the way there
+			{ms: 20, x: 1200, used: 1, wantL: 18, wantBase: 17},
+		}},
+		{"a limit that is raised in vain: the baseline was too high", estimate{limit: 20, base: 0.040, latency: 0.040, rate: 1600, rarely: 1, next: time.Hour}, []row{
+			{ms: 12.5, x: 1600, used: 1, wantL: 40, wantBase: 40},
+			{ms: 25, x: 1600, used: 1, wantBase: 12.5},
+		}},
+		{"many are refused: the limit is in use, though not always reached", settled, []row{
+			{ms: 20, x: 1600, used: 0.5, lost: 0.2, wantL: 24 * math.Sqrt(0.75), wantBase: 10},
+		}},
 		{"a probe is given up when the load is gone", toProbe, []row{
 			{ms: 15, x: 1600, used: 1, wantL: 12, wantMode: probing},
 			{ms: 10, x: 300, used: 0.1, peak: 12, wantL: 36},
@@ -92,7 +109,7 @@ func TestEstimate(t *testing.T) {
 			{ms: 30, x: 100, peak: 20, wantL: 24},
 		}},
 		{"idle and faster: the baseline follows", idle, []row{
-			{ms: 5, x: 100, peak: 2, wantBase: 9.5},
+			{ms: 5, x: 100, peak: 2, wantBase: 10 - 5*0.632},
 		}},
 		{"idle and slower: the baseline follows late", idle, []row{
 			{ms: 20, x: 100, peak: 2, wantBase: 10 + 10*(1-math.Exp(-1./60))},
@@ -105,7 +122,7 @@ func TestEstimate(t *testing.T) {
 			{ms: 10, x: 100, used: 1, wantL: 2.4, wantBase: 10},
 		}},
 		{"touched, and a third comes to nothing: down", idle, []row{
-			{ms: 60, x: 1000, used: 0.1, slow: 0.34, wantL: 96 * math.Sqrt(1.5*10.5/60)},
+			{ms: 60, x: 1000, used: 0.1, slow: 0.34, wantL: 96 * math.Sqrt(shallow)},
 		}},
 	} {
 		e := test.start
@@ -130,9 +147,9 @@ func (r row) sample(now time.Duration) sample {
 	if s.slow = int(r.x * r.slow / (1 - r.slow)); r.x == 0 && r.slow > 0 {
 		s.slow = 1000
 	}
-	// Of those that came, as many again as ended were refused.
-	s.rejected = s.answered + s.slow
-	s.blocked = int(math.Round(r.used * float64(2*s.rejected)))
+	ended := s.answered + s.slow
+	s.rejected = int(float64(ended) * r.lost / (1 - r.lost))
+	s.blocked = int(math.Round(r.used * float64(ended+s.rejected)))
 	return s
 }
 

@@ -13,7 +13,7 @@ const (
 	raiseLoss = 0.8 // of what a raised limit should have brought: more may be chance
 
 	probeAfter    = 5 // solid windows
-	probeMin      = time.Second
+	probeEvery    = time.Second
 	probeMinCalls = 10 // latencies: where calls take long, so do experiments
 	probeRarely   = 8  // times the least interval, while nothing changes
 	probeNever    = 64 // times, while experiments cannot be made
@@ -64,7 +64,7 @@ func (e *estimate) lower() float64 {
 
 // later sets the time of the next probe.
 func (e *estimate) later(now time.Duration) {
-	least := max(probeMin.Seconds(), probeMinCalls*min(e.latency, longest.Seconds()))
+	least := max(probeEvery.Seconds(), probeMinCalls*min(e.latency, longest.Seconds()))
 	e.next = now + time.Duration(e.rarely*least*float64(time.Second))
 }
 

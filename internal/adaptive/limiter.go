@@ -62,7 +62,7 @@ func New(now time.Duration, cfg Config) *Limiter {
 
 // TryAdmit admits an arrival if the limit is not reached and nobody waits. Otherwise
 // the arrival is Arrive's to decide on: in a Limiter that is closed, too.
-func (l *Limiter) TryAdmit(now time.Duration) bool {
+func (l *Limiter) TryAdmit(time.Duration) bool {
 	n := l.slots.take(int(l.limit.Load()))
 	if n == 0 {
 		return false
@@ -131,7 +131,7 @@ func (l *Limiter) arrive(now time.Duration, class Class, deadline time.Duration,
 
 // displace makes room for an arrival of class c that was queued, if that is needed.
 func (l *Limiter) displace(now time.Duration, c Class) {
-	least := Class(BestEffort)
+	least := BestEffort
 	for least > c && l.queue.lines[least].waiting == 0 {
 		least--
 	}
@@ -144,7 +144,7 @@ func (l *Limiter) displace(now time.Duration, c Class) {
 
 // drop decides against w, who is out of the queue.
 func (l *Limiter) drop(now time.Duration, w *Waiter, v Verdict) {
-	l.slots.word.Add(^uint64(oneWaiter - 1))
+	l.slots.leave()
 	l.rooms.changed(now, &l.queue, w.class)
 	l.window.reject(now, w.class)
 	w.decide(v)
@@ -158,7 +158,7 @@ func (l *Limiter) Leave(now time.Duration, w *Waiter) bool {
 	if !l.queue.remove(w) {
 		return false
 	}
-	l.slots.word.Add(^uint64(oneWaiter - 1))
+	l.slots.leave()
 	l.rooms.changed(now, &l.queue, w.class)
 	l.window.reject(now, w.class)
 	return true
@@ -170,7 +170,7 @@ func (l *Limiter) Release(now, latency time.Duration, end End) {
 	ready := l.window.count(now, latency, end)
 	if !l.slots.free() {
 		l.mu.Lock()
-		l.slots.word.Add(^uint64(0))
+		l.slots.drop()
 		if ready || l.drains.Load() {
 			l.look(now)
 		}
@@ -188,7 +188,7 @@ func (l *Limiter) Release(now, latency time.Duration, end End) {
 func (l *Limiter) fill(now time.Duration) {
 	limit := l.estimate.current()
 	for l.queue.waiting > 0 {
-		inFlight, _ := l.slots.load()
+		inFlight := l.slots.inFlight()
 		if inFlight >= limit {
 			return
 		}
@@ -200,7 +200,7 @@ func (l *Limiter) fill(now time.Duration) {
 			l.window.block(now) // whoever comes next finds the slot free that should have been in use
 			continue
 		}
-		l.slots.word.Add(^uint64(oneWaiter - 2))
+		l.slots.grant()
 		l.rooms.changed(now, &l.queue, w.class)
 		l.window.notePeak(inFlight + 1)
 		w.decide(Admitted)
@@ -223,8 +223,9 @@ func (l *Limiter) Close(time.Duration) {
 
 // watch takes a slot over the limit, in shadow.
 func (l *Limiter) watch(now time.Duration) Verdict {
-	over := int64(l.slots.word.Add(1)) - l.limit.Load()
-	l.window.notePeak(int(over + l.limit.Load()))
+	n := l.slots.force()
+	l.window.notePeak(n)
+	over := int64(n) - l.limit.Load()
 	if l.closed.Load() {
 		return Closed
 	}

@@ -109,7 +109,7 @@ func TestRooms(t *testing.T) {
 	c.wantState(initialLimit, burstMin)
 
 	// A queue that stands is no burst.
-	later := graceMin + 1
+	later := graceFor + 1
 	for range burstMin - initialLimit/2 {
 		c.Release(later, time.Millisecond, Ignored)
 	}
@@ -214,7 +214,7 @@ func TestShadow(t *testing.T) {
 		c.want(c.arrive(0, "fits", Default, 0), Admitted)
 	}
 	c.want(c.arrive(0, "too many", Default, 0), Full)
-	c.want(c.arrive(graceMin+1, "too many, still", Critical, 0), Full)
+	c.want(c.arrive(graceFor+1, "too many, still", Critical, 0), Full)
 	c.wantState(initialLimit+burstMin+2, 0)
 	for range initialLimit + burstMin + 2 {
 		c.Release(time.Second, time.Millisecond, Completed)
@@ -229,10 +229,10 @@ func TestWhatCounts(t *testing.T) {
 	run := func(end End, latency time.Duration) Snapshot {
 		l := New(0, Config{})
 		now := time.Duration(0)
-		for i := range 3 * windowCalls {
+		for i := range 4 * windowCalls {
 			now += 10 * time.Millisecond
 			l.TryAdmit(now)
-			if i < windowCalls {
+			if i < 2*windowCalls || i%2 == 0 {
 				l.Release(now, 100*time.Millisecond, Completed)
 			} else {
 				l.Release(now, latency, end)
@@ -254,7 +254,7 @@ func TestWhatCounts(t *testing.T) {
 	} {
 		want := 100 * time.Millisecond
 		if test.counts {
-			want = test.latency
+			want = (want + test.latency) / 2
 		}
 		if got := run(test.end, test.latency).Latency; got != want {
 			t.Errorf("end %d after %v: the latency is %v, want %v", test.end, test.latency, got, want)
@@ -290,6 +290,7 @@ func TestHarmless(t *testing.T) {
 			now += 4 * time.Minute
 			serve(c.Limiter, &now, 1, 10*time.Millisecond)
 		}
+		begin := now
 		for now < 2*time.Hour && c.Snapshot().Throughput < 150 { // 16 per 10ms come, 2 are served
 			now += 10 * time.Millisecond
 			for range 16 {
@@ -298,7 +299,7 @@ func TestHarmless(t *testing.T) {
 			c.Release(now, 10*time.Millisecond, Completed)
 			c.Release(now, 10*time.Millisecond, Completed)
 		}
-		if took := now - time.Hour; took > 2*time.Second {
+		if took := now - begin; took > 2*time.Second {
 			t.Errorf("after %v the throughput is still that of the hour: %+v", took, c.Snapshot())
 		}
 	})
@@ -359,8 +360,8 @@ func TestCallsThatDoNotEnd(t *testing.T) {
 			admitted++
 		}
 	}
-	if admitted < 8 || admitted > 10 {
-		t.Errorf("%d were admitted in 10s in which nothing ended, want one per second", admitted)
+	if admitted < 3 || admitted > 4 {
+		t.Errorf("%d were admitted in 10s in which nothing ended, want one after 1s, 2s and 4s", admitted)
 	}
 }
 

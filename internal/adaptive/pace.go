@@ -6,8 +6,8 @@ import (
 )
 
 const (
-	paceMin = time.Second
-	paceMax = 60 * time.Second
+	paceFrom = time.Second
+	paceTo   = 60 * time.Second
 )
 
 // pace gives refused callers of one class the times at which to come back: each its
@@ -24,11 +24,11 @@ func (p *pace) after(now time.Duration) time.Duration {
 	interval := p.interval.Load()
 	for {
 		last := p.last.Load()
-		slot := max(last+interval, int64(now+paceMin))
-		if slot > int64(now+paceMax) {
+		slot := max(last+interval, int64(now+paceFrom))
+		if slot > int64(now+paceTo) {
 			// All times within reach are given: those who come now are no longer kept
 			// apart, but they must not come as one wave a minute later.
-			return paceMax/2 + jitter(p.beyond.Add(1), paceMax*3/4)
+			return paceTo/2 + jitter(p.beyond.Add(1), paceTo*3/4)
 		}
 		if p.last.CompareAndSwap(last, slot) {
 			wait := time.Duration(slot) - now
@@ -39,8 +39,8 @@ func (p *pace) after(now time.Duration) time.Duration {
 
 // setRate sets how many callers per second can be served.
 func (p *pace) setRate(rate float64) {
-	interval := paceMax
-	if rate > 1/paceMax.Seconds() {
+	interval := paceTo
+	if rate > 1/paceTo.Seconds() {
 		interval = time.Duration(float64(time.Second) / rate)
 	}
 	p.interval.Store(int64(interval))

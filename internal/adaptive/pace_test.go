@@ -16,10 +16,10 @@ func TestPaceSpreadsAHerd(t *testing.T) {
 		times = append(times, p.after(time.Hour))
 	}
 	slices.Sort(times)
-	if times[0] < paceMin || times[0] > paceMin*5/4 {
-		t.Errorf("the first comes back after %v, want about %v", times[0], paceMin)
+	if times[0] < paceFrom || times[0] > paceFrom*5/4 {
+		t.Errorf("the first comes back after %v, want about %v", times[0], paceFrom)
 	}
-	if last, want := times[herd-1], paceMin+herd/rate*time.Second; last < want*9/10 || last > want*5/4 {
+	if last, want := times[herd-1], paceFrom+herd/rate*time.Second; last < want*9/10 || last > want*5/4 {
 		t.Errorf("the last comes back after %v, want about %v", last, want)
 	}
 	for second := range 15 {

@@ -9,7 +9,7 @@ const (
 	burstMin    = 64
 	burstFor    = 0.1 // seconds of throughput
 	standingMin = 8
-	graceMin    = 100 * time.Millisecond
+	graceFor    = 100 * time.Millisecond
 	graceCalls  = 200
 )
 
@@ -31,7 +31,7 @@ func (r *rooms) adapt(limit int, rate float64) {
 	standing := max(standingMin, int64(limit/2))
 	r.standing.Store(standing)
 	r.burst.Store(max(burstMin, int64(burstFor*rate), standing))
-	grace := graceMin
+	grace := graceFor
 	if rate > 0 {
 		grace = max(grace, time.Duration(min(graceCalls/rate, longest.Seconds())*float64(time.Second)))
 	}

@@ -9,10 +9,21 @@ type slots struct{ word atomic.Uint64 }
 
 const oneWaiter = 1 << 32 // the lower half has those in flight
 
-func (s *slots) load() (inFlight, waiting int) {
-	word := s.word.Load()
-	return int(word & (oneWaiter - 1)), int(word >> 32)
-}
+// inFlight returns how many slots are taken.
+func (s *slots) inFlight() int { return int(s.word.Load() & (oneWaiter - 1)) }
+
+// grant gives a waiter a slot.
+func (s *slots) grant() { s.word.Add(^uint64(oneWaiter - 2)) }
+
+// leave takes a waiter away.
+func (s *slots) leave() { s.word.Add(^uint64(oneWaiter - 1)) }
+
+// drop gives a slot back, whoever waits for it.
+func (s *slots) drop() { s.word.Add(^uint64(0)) }
+
+// force takes a slot whether one is free or not, and returns how many are taken then.
+// It is for a limit that does not bind, where nobody waits.
+func (s *slots) force() int { return int(s.word.Add(1)) } //nolint:gosec // as many as there are goroutines
 
 // take takes one of limit slots, unless all are taken or somebody waits. It returns
 // how many are taken then, or 0.

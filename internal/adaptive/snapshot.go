@@ -34,7 +34,7 @@ func (l *Limiter) Snapshot() Snapshot {
 		Latency:    seconds(l.estimate.latency),
 		Throughput: l.estimate.rate,
 	}
-	s.InFlight, _ = l.slots.load()
+	s.InFlight = l.slots.inFlight()
 	for c := range s.Waiting {
 		s.Waiting[c] = l.queue.lines[c].waiting
 	}

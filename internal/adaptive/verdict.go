@@ -4,18 +4,21 @@ package adaptive
 // is more important. Values out of range count as the nearest that is.
 type Class int
 
+// The classes.
 const (
 	Critical   Class = iota // what a person waits for
 	Default                 // what says nothing
 	Degraded                // what callers can do without
 	BestEffort              // what can as well be done later
-
-	Classes = 4 // how many there are
 )
+
+// Classes is how many there are.
+const Classes = 4
 
 // A Verdict is what became of an arrival.
 type Verdict int
 
+// The verdicts. Only Queued is not the last word.
 const (
 	Queued    Verdict = iota // waits: its Waiter is woken with one of the others
 	Admitted                 // holds a slot, to be given back by Release
@@ -39,6 +42,7 @@ func (v Verdict) String() string {
 // An End is how a call that had a slot came out.
 type End int
 
+// The ends.
 const (
 	Completed End = iota // it was answered
 	Failed               // it failed: counts as slow if it was slow, but as no work done

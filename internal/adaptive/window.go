@@ -7,15 +7,15 @@ import (
 )
 
 const (
-	windowMin    = 100 * time.Millisecond
-	windowCalls  = 100
-	probeCalls   = 200 // an experiment has to be sure
-	fewCalls     = 20  // suffice after a longer time:
-	fewCallsMin  = 500 * time.Millisecond
-	fewLatencies = 5
-	fewTrying    = 2
-	staleAfter   = 5 * time.Second
-	longest      = 10 * time.Second // a latency counts as at most this where it sets a time
+	windowLeast   = 100 * time.Millisecond
+	windowCalls   = 100
+	probeCalls    = 200 // an experiment has to be sure
+	fewCalls      = 20  // suffice after a longer time:
+	fewCallsLeast = 500 * time.Millisecond
+	fewLatencies  = 5
+	fewTrying     = 2
+	staleAfter    = 5 * time.Second
+	longest       = 10 * time.Second // a latency counts as at most this where it sets a time
 )
 
 // window counts what happens until the estimate is told of it. Those who count do not
@@ -97,11 +97,11 @@ func (w *window) ready(now time.Duration) bool {
 		n, sum = ignored, w.wasted.Load()
 	}
 	open := now - time.Duration(w.opens.Load())
-	if n < fewCalls || open < windowMin {
+	if n < fewCalls || open < windowLeast {
 		return false
 	}
 	latency := min(time.Duration(sum/n), longest)
-	return open >= max(fewCallsMin, time.Duration(w.latencies.Load())*latency) || n >= w.calls.Load() && open >= latency
+	return open >= max(fewCallsLeast, time.Duration(w.latencies.Load())*latency) || n >= w.calls.Load() && open >= latency
 }
 
 // take returns what was counted.
