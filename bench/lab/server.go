@@ -63,8 +63,8 @@ func (s *server) resume() {
 
 func (s *server) work(r *Request) {
 	r.target = s.progress + r.work*s.slower
-	h := append(s.working, r)
-	i := len(h) - 1
+	s.working = append(s.working, r)
+	h, i := s.working, len(s.working)-1
 	for i > 0 {
 		up := (i - 1) / 2
 		if h[up].target <= r.target {
@@ -74,7 +74,6 @@ func (s *server) work(r *Request) {
 		i = up
 	}
 	h[i] = r
-	s.working = h
 }
 
 // finish takes out the request that is done at now, if there is one.
