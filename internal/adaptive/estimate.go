@@ -219,6 +219,8 @@ func (e *estimate) busy(s sample, r, x, useful float64) {
 		}
 		e.mode = probing
 		e.limit = e.lower()
+	case g > 1.3 && e.vain:
+		// What was raised in vain is probed first.
 	case g > 1.3:
 		e.raised = latest
 		e.limit *= min(g, 2)

@@ -84,8 +84,8 @@ func (e *estimate) judgeProbe(now time.Duration, x float64) {
 	if x > probeGain*e.ref.rate {
 		// The knee was passed so far that less in flight do more.
 		e.base = e.kneeLatency(x)
-		e.rarely, e.trend = 1, 0
-		e.later(now)
+		e.rarely, e.trend, e.vain = 1, 0, true
+		e.next = now // it may be lower still
 		return
 	}
 	e.base += probeWeight * (e.kneeLatency(x) - e.base)
@@ -141,7 +141,7 @@ func (e *estimate) judgeRaise(latest reference) {
 		knee := min(max(lower*latest.rate/max(e.raised.rate, leastRate), lower), upper)
 		if knee < raiseLoss*upper {
 			e.base = min(e.base, latest.latency*knee/upper)
-			e.vain = true
+			e.vain, e.next = true, 0
 		}
 	}
 	e.raised = reference{}
