@@ -95,7 +95,7 @@ func (l *Limiter) adopt(now time.Duration) {
 		l.limit.Store(int64(limit))
 	}
 	l.window.fast.Store(int64(e.base * float64(time.Second)))
-	l.rooms.adapt(limit, e.rate)
+	l.rooms.adapt(limit, e.rate, e.mode != steady)
 	l.share(e.spare())
 	l.retrickle(now)
 }

@@ -52,14 +52,15 @@ type estimate struct {
 	recent  reference // means of the latest of them at about the same limit
 	windows int       // how many they are
 
-	late   bool // the last window in use was much too slow
-	mode   mode
-	ref    reference     // the windows before the experiment
-	vain   bool          // it was raised without a gain since the last probe
-	raised reference     // the window before the limit was raised, until the next one is judged
-	rarely float64       // the interval between probes, in times of the least
-	trend  int           // probes in a row that raised the limit, negative: that lowered it
-	next   time.Duration // when the next probe may begin
+	late     bool // the last window in use was much too slow
+	mode     mode
+	ref      reference     // the windows before the experiment
+	vain     bool          // it was raised without a gain since the last probe
+	raised   reference     // the window before the limit was raised, until the next one is judged
+	rarely   float64       // the interval between probes, in times of the least
+	trend    int           // probes in a row that raised the limit, negative: that lowered it
+	lossless int           // probes in a row that lost nothing
+	next     time.Duration // when the next probe may begin
 }
 
 // sample is what happened in a window.

@@ -12,14 +12,16 @@ const (
 
 	raiseLoss = 0.8 // of what a raised limit should have brought: more may be chance
 
-	probeAfter    = 5 // solid windows
-	probeEvery    = time.Second
-	probeMinCalls = 10 // latencies: where calls take long, so do experiments
-	probeRarely   = 8  // times the least interval, while nothing changes
-	probeNever    = 64 // times, while experiments cannot be made
-	probeDepth    = 0.6
-	probeGain     = 1.15 // in throughput: less may be chance
-	probeWeight   = 0.7  // of what a probe finds
+	probeAfter     = 5 // solid windows
+	probeEvery     = time.Second
+	probeMinCalls  = 10 // latencies: where calls take long, so do experiments
+	probeRarely    = 8  // times the least interval, while nothing changes
+	probeNever     = 64 // times, while experiments cannot be made
+	probeDepth     = 0.6
+	probeGain      = 1.15 // in throughput: less may be chance
+	probeNothing   = 0.97 // of the throughput is left: nothing was lost
+	losslessProbes = 2    // in a row: the knee is lower by far
+	probeWeight    = 0.7  // of what a probe finds
 
 	smoothed      = 3    // windows in use
 	settledChange = 0.1  // of the limit by a probe: less may be chance,
@@ -89,6 +91,11 @@ func (e *estimate) judgeProbe(now time.Duration, x float64) {
 		return
 	}
 	e.base += probeWeight * (e.kneeLatency(x) - e.base)
+	if x >= probeNothing*e.ref.rate {
+		e.lossless++
+	} else {
+		e.lossless = 0
+	}
 	change := min(max(math.Sqrt(tolerance*e.base/e.ref.latency), shallow), 2)
 	e.limit = e.ref.limit * change
 	switch {
@@ -102,7 +109,7 @@ func (e *estimate) judgeProbe(now time.Duration, x float64) {
 	switch {
 	case math.Abs(change-1) >= settledChange:
 		e.rarely = 1
-	case e.trend <= -trendProbes || e.trend >= trendProbes:
+	case e.lossless >= losslessProbes || e.trend <= -trendProbes || e.trend >= trendProbes:
 		e.rarely = max(e.rarely/2, 1)
 	default:
 		e.rarely = min(2*e.rarely, probeRarely)

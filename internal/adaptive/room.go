@@ -26,14 +26,18 @@ type rooms struct {
 	grace    atomic.Int64 // how long a queue is a burst
 }
 
-// adapt sets the rooms for a limit and a throughput per second.
-func (r *rooms) adapt(limit int, rate float64) {
+// adapt sets the rooms for a limit and a throughput per second. While an experiment
+// lasts a queue is no sign of anything.
+func (r *rooms) adapt(limit int, rate float64, experiment bool) {
 	standing := max(standingMin, int64(limit/2))
 	r.standing.Store(standing)
 	r.burst.Store(max(burstMin, int64(burstFor*rate), standing))
 	grace := graceFor
 	if rate > 0 {
 		grace = max(grace, time.Duration(min(graceCalls/rate, longest.Seconds())*float64(time.Second)))
+	}
+	if experiment {
+		grace = max(grace, longest)
 	}
 	r.grace.Store(int64(grace))
 }
