@@ -122,7 +122,7 @@ func (e *estimate) add(s sample) {
 			e.judgeTrial(s.now, x) // less in flight did more, even without being always in use
 		}
 		e.abandon(s.now) // what is not in use tells nothing
-		e.solid, e.windows, e.raised = 0, 0, reference{}
+		e.solid, e.windows, e.raised, e.vain = 0, 0, reference{}, false
 		e.idle(s, r, used, useful)
 	case e.mode == probing:
 		e.judgeProbe(s.now, x)
@@ -195,7 +195,7 @@ func (e *estimate) busy(s sample, r, x, useful float64) {
 	e.note(latest)
 	r, x = e.recent.latency, e.recent.rate
 	if e.current() == 1 && useful >= 0.5 {
-		e.base = r // nothing hinders a call that is alone; nor could the limit be lowered to find out
+		e.base, e.vain = r, false // nothing hinders a call that is alone; nor can the limit be lowered to find out
 	}
 	g := tolerance * e.base / r
 	if r < 1.15*e.base {

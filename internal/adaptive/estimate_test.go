@@ -118,6 +118,9 @@ func TestEstimate(t *testing.T) {
 			{ms: 12, x: 1500, used: 0.1, wantL: 30},
 			{ms: 25, x: 1500, used: 0.1, wantL: 30},
 		}},
+		{"alone, after a raise in vain: nothing to be probed", estimate{limit: 1.9, base: 0.010, latency: 0.010, rate: 100, rarely: 1, solid: 9, vain: true}, []row{
+			{ms: 10, x: 100, used: 1, wantL: 3.8, wantBase: 10},
+		}},
 		{"alone: that is the baseline", estimate{limit: 1.2, base: 0.001, latency: 0.001, rate: 100, rarely: 1}, []row{
 			{ms: 10, x: 100, used: 1, wantL: 2.4, wantBase: 10},
 		}},

@@ -159,7 +159,7 @@ func (e *estimate) abandon(now time.Duration) {
 	if e.mode == steady {
 		return
 	}
-	e.mode = steady
+	e.mode, e.vain = steady, false
 	e.limit = e.ref.limit
 	e.later(now)
 }
