@@ -96,7 +96,7 @@ func TestCapacityIsWhatTheServerDoes(t *testing.T) {
 		m.Patience *= 5 // all that is done counts
 		at := func(places int) float64 {
 			maker := lab.Maker{New: func(desk lab.Desk, _ lab.Model) lab.Policy { return &freshest{desk: desk, places: places} }}
-			return lab.RunSteady(m, 2, maker, 1, 0).Goodput
+			return lab.RunSteady(m, 5, maker, 1, m.Length()/2).Goodput
 		}
 		knee := m.Knee()
 		if got := at(knee); math.Abs(got-1) > 0.03 {
