@@ -33,7 +33,7 @@ func (l *Limiter) settle(now time.Duration) {
 	}
 	begins := now
 	if after := l.limit.Load(); l.estimate.solid > 0 && float64(after) > raised*float64(before) {
-		begins += seconds(max(l.estimate.latency, l.estimate.ref.latency)) // of calls that were begun before
+		begins += max(l.typical(), min(seconds(l.estimate.ref.latency), longest)) // of calls that were begun before
 	}
 	l.begin(now, begins)
 	l.fill(now)
