@@ -125,7 +125,7 @@ func (e *estimate) add(s sample) {
 		e.solid, e.windows, e.raised, e.vain = 0, 0, reference{}, false
 		e.idle(s, r, used, useful)
 	case e.mode == probing:
-		e.judgeProbe(s.now, x)
+		e.judgeProbe(s.now, x, s.answered)
 	case e.mode == trying:
 		e.judgeTrial(s.now, x)
 	default:

@@ -19,7 +19,7 @@ const (
 	probeNever     = 64 // times, while experiments cannot be made
 	probeDepth     = 0.6
 	probeGain      = 1.15 // in throughput: less may be chance
-	probeNothing   = 0.97 // of the throughput is left: nothing was lost
+	probeNothing   = 0.95 // of the throughput is left: nothing was lost
 	losslessProbes = 2    // in a row: the knee is lower by far
 	probeWeight    = 0.7  // of what a probe finds
 
@@ -58,7 +58,7 @@ func (e *estimate) note(latest reference) {
 // costs little and still tells whether the knee has moved.
 func (e *estimate) lower() float64 {
 	now := float64(whole(e.limit))
-	if e.rarely == 1 {
+	if e.rarely == 1 || e.lossless > 0 {
 		return now / 2
 	}
 	return min(math.Ceil(probeDepth*now), now-1)
@@ -81,7 +81,7 @@ func (e *estimate) kneeLatency(x float64) float64 {
 	return e.ref.latency * e.knee(x) / float64(whole(e.ref.limit))
 }
 
-func (e *estimate) judgeProbe(now time.Duration, x float64) {
+func (e *estimate) judgeProbe(now time.Duration, x float64, answered int) {
 	e.mode, e.windows, e.vain = steady, 0, false
 	if x > probeGain*e.ref.rate {
 		// The knee was passed so far that less in flight do more.
@@ -90,13 +90,26 @@ func (e *estimate) judgeProbe(now time.Duration, x float64) {
 		e.next = now // it may be lower still
 		return
 	}
-	e.base += probeWeight * (e.kneeLatency(x) - e.base)
-	if x >= probeNothing*e.ref.rate {
+	nothing := probeNothing
+	if e.limit > e.ref.limit/2 { // chance could make up for what is lost
+		nothing += 0.5 / math.Sqrt(float64(max(answered, 1)))
+	}
+	if x >= nothing*e.ref.rate {
 		e.lossless++
 	} else {
 		e.lossless = 0
 	}
-	change := min(max(math.Sqrt(tolerance*e.base/e.ref.latency), shallow), 2)
+	certain := e.lossless >= losslessProbes
+	if certain {
+		e.base = e.kneeLatency(x)
+	} else {
+		e.base += probeWeight * (e.kneeLatency(x) - e.base)
+	}
+	change := tolerance * e.base / e.ref.latency
+	if !certain {
+		change = math.Sqrt(change)
+	}
+	change = min(max(change, shallow), 2)
 	e.limit = e.ref.limit * change
 	switch {
 	case change > 1+trendChange:
@@ -107,9 +120,9 @@ func (e *estimate) judgeProbe(now time.Duration, x float64) {
 		e.trend = 0
 	}
 	switch {
-	case math.Abs(change-1) >= settledChange:
+	case certain || math.Abs(change-1) >= settledChange:
 		e.rarely = 1
-	case e.lossless >= losslessProbes || e.trend <= -trendProbes || e.trend >= trendProbes:
+	case e.trend <= -trendProbes || e.trend >= trendProbes:
 		e.rarely = max(e.rarely/2, 1)
 	default:
 		e.rarely = min(2*e.rarely, probeRarely)
