@@ -21,7 +21,9 @@ func (g *guard) SetWriteDeadline(deadline time.Time) error {
 }
 
 // EnableFullDuplex has the request body outlive the beginning of the answer.
-func (g *guard) EnableFullDuplex() error { return g.control((*http.ResponseController).EnableFullDuplex) }
+func (g *guard) EnableFullDuplex() error {
+	return g.control((*http.ResponseController).EnableFullDuplex)
+}
 
 func (g *guard) control(do func(*http.ResponseController) error) error {
 	g.mu.Lock()

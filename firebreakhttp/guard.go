@@ -29,7 +29,8 @@ type guard struct {
 	span    trace.Span      // that was started for the request, or nil
 	ran     bool            // the handler was run
 	ctx     context.Context //nolint:containedctx // of the handler; it lives as long as the request
-	timer   *time.Timer     // nil if the request has no deadline
+	bounded bool            // ctx has a deadline
+	timer   *time.Timer     // for that, or nil; the timer's own goroutine must not look at it
 	began   firebreak.Moment
 
 	mu        sync.Mutex  // guards the fields below, and w until the answer has begun
@@ -62,7 +63,11 @@ func (g *guard) expire() {
 	<-g.ctx.Done()
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	defer func() { g.panicked = recover() }() // it goes to those who expect panics of a handler
+	defer func() {
+		if p := recover(); p != nil {
+			g.panicked = p // it goes to those who expect panics of a handler
+		}
+	}()
 	g.check()
 	if !g.expired && !g.returned && !g.hijacked { // the client had left before
 		g.wake(true)
@@ -72,7 +77,7 @@ func (g *guard) expire() {
 // check has the timeout take effect once the deadline has passed: whoever comes first,
 // the timer or the handler. It needs g.mu.
 func (g *guard) check() {
-	if g.timer == nil || g.expired || g.returned || g.hijacked || !errors.Is(g.ctx.Err(), context.DeadlineExceeded) {
+	if !g.bounded || g.expired || g.returned || g.hijacked || !errors.Is(g.ctx.Err(), context.DeadlineExceeded) {
 		return
 	}
 	g.expired = true

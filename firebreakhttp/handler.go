@@ -162,7 +162,8 @@ func (h *handler) serve(ctx context.Context, c firebreak.Call) (any, error) {
 	if ctx != req.Context() {
 		req = req.WithContext(ctx)
 	}
-	if deadline, ok := ctx.Deadline(); ok {
+	var deadline time.Time
+	if deadline, g.bounded = ctx.Deadline(); g.bounded {
 		g.timer = time.AfterFunc(time.Until(deadline), g.expire)
 	}
 	defer g.leave()

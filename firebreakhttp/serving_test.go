@@ -99,6 +99,7 @@ func startPipes(t *testing.T, server *http.Server) *pipeServer {
 		_ = server.Serve(s)
 	}()
 	t.Cleanup(func() {
+		time.Sleep(time.Minute) // handlers that nobody waits for return
 		server.Close()
 		<-done
 	})

@@ -33,7 +33,7 @@ func (g *guard) Header() http.Header {
 	if g.header != nil {
 		return g.header
 	}
-	if g.timer == nil {
+	if !g.bounded {
 		return g.w.Header() // nobody else answers
 	}
 	if !g.expired {
