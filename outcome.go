@@ -143,6 +143,16 @@ func (e *AttemptError) Error() string { return e.Err.Error() }
 // Unwrap returns Err.
 func (e *AttemptError) Unwrap() error { return e.Err }
 
+// Unsent returns err, with which a call ended before it was made: in a queue, say. A
+// deadline that passed there is no more the dependency's failure than a rejection is,
+// and it notes that. Other errors, and nil, it returns as they are.
+func Unsent(err error) error {
+	if Classify(err) != Failure {
+		return err
+	}
+	return &AttemptError{Err: err, Class: Ignored, Repeat: RepeatNever}
+}
+
 // A RejectedError says that a policy did not let an attempt happen: nothing was
 // sent. Find it with [errors.As]; what was wrong is the sentinel of the policy's
 // package, as in errors.Is(err, breaker.ErrOpen).

@@ -128,7 +128,7 @@ func (b *Bulkhead) Allow(ctx context.Context, c firebreak.Call) (done func(fireb
 
 func (b *Bulkhead) acquire(ctx context.Context, c firebreak.Call) error {
 	if ctx.Err() != nil {
-		return unsent(c.Err(ctx)) // nothing is taken for a caller who has left, and nothing rejected
+		return firebreak.Unsent(c.Err(ctx)) // nothing is taken for a caller who has left, and nothing rejected
 	}
 	b.mu.Lock()
 	if b.slots.take() {
@@ -146,16 +146,7 @@ func (b *Bulkhead) acquire(ctx context.Context, c firebreak.Call) error {
 	if !granted && err == nil {
 		return b.reject(ctx, c, "queue_timeout")
 	}
-	return unsent(err)
-}
-
-// unsent notes on a deadline that nothing was sent: it is no more the dependency's
-// failure than a rejection is.
-func unsent(err error) error {
-	if firebreak.Classify(err) != firebreak.Failure {
-		return err
-	}
-	return &firebreak.AttemptError{Err: err, Class: firebreak.Ignored, Repeat: firebreak.RepeatNever}
+	return firebreak.Unsent(err)
 }
 
 // await waits for the slot of w, for maxWait at most. A slot that is granted at

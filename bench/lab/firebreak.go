@@ -39,6 +39,11 @@ func (f *firebreak) Arrive(now time.Duration, r *Request) {
 	r.Data = w
 	switch f.limiter.Arrive(now, adaptive.Class(r.Class), r.Deadline, w) {
 	case adaptive.Queued:
+		f.desk.At(now+adaptive.MaxWait(now, r.Deadline), func(now time.Duration) {
+			if f.now = now; f.limiter.Leave(now, w) {
+				f.refuse(r)
+			}
+		})
 	case adaptive.Admitted:
 		f.desk.Start(r)
 	default:

@@ -213,6 +213,24 @@ func (l *Limiter) RetryAfter(now time.Duration, class Class) time.Duration {
 	return l.paces[min(max(class, Critical), BestEffort)].after(now)
 }
 
+// MaxWait returns how long a caller with that deadline, 0 if there is none, may wait in
+// the queue: 10s, or half of what it has left. That bounds the wait of a caller who has
+// gone without a sign, and leaves the others the time to go elsewhere when no slot comes
+// free at all.
+func MaxWait(now, deadline time.Duration) time.Duration {
+	const longest = 10 * time.Second
+	if deadline == 0 {
+		return longest
+	}
+	return min(longest, max(deadline-now, 0)/2)
+}
+
+// Usage returns how many calls may be in flight, 0 once closed, and how many are. It
+// takes no lock.
+func (l *Limiter) Usage() (limit, inFlight int) {
+	return int(l.limit.Load()), l.slots.inFlight()
+}
+
 // Close has the Limiter refuse all arrivals from now on. Who waits is served.
 func (l *Limiter) Close(time.Duration) {
 	l.mu.Lock()
