@@ -28,7 +28,7 @@ const (
 // arrive reads what the header of r says to the policies. at is the deadline of the
 // caller, or zero.
 func (h *handler) arrive(ctx context.Context, r *http.Request, arrival time.Time) (_ context.Context, at time.Time) {
-	if n, err := strconv.ParseUint(r.Header.Get(AttemptHeader), 10, 31); err == nil && n > 1 {
+	if repeated(r.Header.Get(AttemptHeader)) {
 		ctx = retry.Suppress(ctx) // anyone may say so: it concerns only the calls made for this one
 	}
 	trusted := h.trusted != nil && speaks(r.Header) && h.trusted(r)
@@ -48,6 +48,15 @@ func (h *handler) arrive(ctx context.Context, r *http.Request, arrival time.Time
 		}
 	}
 	return ctx, at
+}
+
+// repeated reports whether attempt is the number of a second or later one.
+func repeated(attempt string) bool {
+	if attempt == "" {
+		return false
+	}
+	n, err := strconv.ParseUint(attempt, 10, 31)
+	return err == nil && n > 1
 }
 
 // speaks reports whether h has anything for which its sender must be trusted.

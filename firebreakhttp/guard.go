@@ -53,9 +53,6 @@ type guard struct {
 // and then to wait for the end of an HTTP/2 stream.
 const answerTime = time.Second
 
-// past is a deadline that ends what is under way.
-var past = time.Unix(1, 0)
-
 // expire is the end of the handler's time, on a goroutine of the timer's. It waits for
 // the context, which the same deadline ends: when reads are woken, net/http cancels the
 // context of the connection, and the handler's must have ended by its deadline.
@@ -91,6 +88,7 @@ func (g *guard) check() {
 // nobody will need them or after answerTime. It needs g.mu.
 func (g *guard) wake(gone bool) {
 	rc := http.NewResponseController(g.w)
+	past := time.Now().Add(-time.Hour) // ends what is under way
 	_ = rc.SetReadDeadline(past)
 	if gone || g.status != 0 && !g.complete() {
 		_ = rc.SetWriteDeadline(past)

@@ -3,7 +3,6 @@ package firebreakhttp
 import (
 	"context"
 	"errors"
-	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -37,12 +36,14 @@ func (g *guard) refuse(err error) {
 	g.reply(code, max(after, time.Second), large || closing)
 }
 
-// Values of headers, in the form in which a header holds them. Nobody changes them in
+// What replies consist of, in the form in which it is written. Nobody changes it in
 // place.
 var (
 	textPlain = []string{"text/plain; charset=utf-8"}
 	noSniff   = []string{"nosniff"}
 	toClose   = []string{"close"}
+	tooBusy   = []byte(http.StatusText(http.StatusServiceUnavailable))
+	tooMany   = []byte(http.StatusText(http.StatusTooManyRequests))
 	seconds   = func() (values [61][]string) {
 		for i := range values {
 			values[i] = []string{strconv.Itoa(i)}
@@ -61,7 +62,10 @@ func wholeNumber(n int64) []string {
 // reply writes an answer of ours to the server. HTTP/2 takes Connection: close for the
 // end of all that share the connection, and needs none.
 func (g *guard) reply(code int, after time.Duration, toBeClosed bool) {
-	text := http.StatusText(code)
+	text := tooBusy
+	if code == http.StatusTooManyRequests {
+		text = tooMany
+	}
 	h := g.w.Header()
 	for _, name := range []string{"Content-Encoding", "Etag", "Last-Modified", "Cache-Control", "Trailer"} {
 		delete(h, name)
@@ -76,6 +80,6 @@ func (g *guard) reply(code int, after time.Duration, toBeClosed bool) {
 	}
 	g.w.WriteHeader(code)
 	if g.req.Method != http.MethodHead {
-		_, _ = io.WriteString(g.w, text)
+		_, _ = g.w.Write(text)
 	}
 }
