@@ -64,11 +64,19 @@ type longRunning struct {
 // Handler panics with all problems if next, stack or an option is nil or not valid, or
 // if a Stack retries: no request can be served twice.
 func Handler(next http.Handler, stack *firebreak.Stack, options ...HandlerOption) http.Handler {
+	h := newHandler(next, stack, options)
+	if len(h.problems) > 0 {
+		panic(fmt.Errorf("firebreakhttp.Handler: %w", errors.Join(h.problems...)))
+	}
+	return h
+}
+
+func newHandler(next http.Handler, stack *firebreak.Stack, options []HandlerOption) *handler {
 	h := &handler{next: next, stack: stack}
 	h.run = h.serve
 	h.router, _ = next.(router)
 	if v := reflect.ValueOf(next); next == nil || (v.Kind() == reflect.Pointer || v.Kind() == reflect.Func) && v.IsNil() {
-		h.problem("next is a nil %T, want a handler", next)
+		h.problem("handler is a nil %T, want one", next)
 	}
 	h.checkStack("stack", stack)
 	for i, option := range options {
@@ -77,9 +85,6 @@ func Handler(next http.Handler, stack *firebreak.Stack, options ...HandlerOption
 			continue
 		}
 		option(h)
-	}
-	if len(h.problems) > 0 {
-		panic(fmt.Errorf("firebreakhttp.Handler: %w", errors.Join(h.problems...)))
 	}
 	return h
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/firebreak-go/firebreak"
 	"github.com/firebreak-go/firebreak/bulkhead"
 	"github.com/firebreak-go/firebreak/firebreakhttp"
+	"github.com/firebreak-go/firebreak/shed"
 	"github.com/firebreak-go/firebreak/timeout"
 )
 
@@ -49,9 +50,10 @@ func TestAllocationsOfAHandler(t *testing.T) {
 		options  []firebreakhttp.HandlerOption
 		want     float64
 	}{
-		"bulkhead and timeout": {http.HandlerFunc(short), []firebreak.Policy{bulkhead.New(bulkhead.Config{}), timeout.New(30 * time.Second)}, nil, 9},
-		"with a header":        {http.HandlerFunc(asJSON), []firebreak.Policy{bulkhead.New(bulkhead.Config{}), timeout.New(30 * time.Second)}, nil, 11},
-		"a route":              {mux, []firebreak.Policy{bulkhead.New(bulkhead.Config{}), timeout.New(30 * time.Second)}, nil, 9},
+		"bulkhead and timeout":       {http.HandlerFunc(short), []firebreak.Policy{bulkhead.New(bulkhead.Config{}), timeout.New(30 * time.Second)}, nil, 9},
+		"shed, bulkhead and timeout": {http.HandlerFunc(short), []firebreak.Policy{shed.New(shed.Config{}), bulkhead.New(bulkhead.Config{}), timeout.New(30 * time.Second)}, nil, 9},
+		"with a header":              {http.HandlerFunc(asJSON), []firebreak.Policy{bulkhead.New(bulkhead.Config{}), timeout.New(30 * time.Second)}, nil, 11},
+		"a route":                    {mux, []firebreak.Policy{bulkhead.New(bulkhead.Config{}), timeout.New(30 * time.Second)}, nil, 9},
 		"options": {http.HandlerFunc(short), []firebreak.Policy{bulkhead.New(bulkhead.Config{}), timeout.New(30 * time.Second)},
 			[]firebreakhttp.HandlerOption{
 				firebreakhttp.Trust(anybody), firebreakhttp.MinTime(time.Millisecond),
@@ -92,6 +94,8 @@ func BenchmarkHandler(b *testing.B) {
 	}{
 		{"handler alone", "/orders/", http.HandlerFunc(short)},
 		{"bulkhead and timeout", "/orders/", firebreakhttp.Handler(http.HandlerFunc(short), policies())},
+		{"shed, bulkhead and timeout", "/orders/", firebreakhttp.Handler(http.HandlerFunc(short), firebreak.New("bench",
+			shed.New(shed.Config{}), bulkhead.New(bulkhead.Config{}), timeout.New(30*time.Second)))},
 		{"mux alone", "/orders/", mux},
 		{"mux", "/orders/", firebreakhttp.Handler(mux, policies())},
 		{"mux with a wildcard alone", "/users/7", mux},
@@ -109,4 +113,3 @@ func BenchmarkHandler(b *testing.B) {
 		})
 	}
 }
-
