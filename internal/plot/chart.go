@@ -32,7 +32,7 @@ type Chart struct {
 
 	// Width and Height are the size in pixels that the texts are made for. The
 	// chart scales to the width of its place, and the texts with it. The defaults
-	// are 480 and 300, to which the rows of the legend are added.
+	// are 440 and 280, to which the rows of the legend are added.
 	Width, Height int
 }
 
@@ -57,8 +57,8 @@ type Span struct {
 // Sizes in pixels. The width of a letter is a guess that suits most sans-serif
 // fonts: no text is so close to another that a wider one would matter.
 const (
-	defaultWidth  = 480
-	defaultHeight = 300
+	defaultWidth  = 440
+	defaultHeight = 280
 	fontSize      = 13
 	letterWidth   = 6.9
 	tickLength    = 4
