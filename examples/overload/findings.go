@@ -1,0 +1,35 @@
+package main
+
+import "fmt"
+
+// findings says in a few sentences what is to be seen in the rows: at the highest load
+// that both servers had, and at those that a server can carry. It says what was measured
+// also where that is no praise.
+func findings(rows []row) []string {
+	last := len(rows) / 2 * 2
+	if last == 0 {
+		return nil
+	}
+	a, b := rows[last-2], rows[last-1]
+	all := []string{fmt.Sprintf(
+		"At %s the plain server gave %.0f good answers/s, to %s of the critical callers among others; with firebreak it gave %.0f/s, to %s of them.",
+		times(b.load), a.rate(a.total(good)), percent(a.counts[critical][good], a.offered[critical]),
+		b.rate(b.total(good)), percent(b.counts[critical][good], b.offered[critical]))}
+	if n := b.total(refused); n > 0 {
+		all = append(all, fmt.Sprintf(
+			"The price is that firebreak refused %s of the callers there, %s of the critical ones, 99 of 100 within %s; the plain server let %s wait %v for nothing.",
+			percent(n, b.came()), percent(b.counts[critical][refused], b.offered[critical]), short(b.refusal),
+			percent(a.total(late), a.came()), patience))
+	}
+	came, turned := 0, 0
+	for _, r := range rows[:last] {
+		if r.server == protected && r.load < 1 {
+			came += r.came()
+			turned += r.total(refused)
+		}
+	}
+	if came > 0 {
+		all = append(all, fmt.Sprintf("At loads that the server can carry, up to 0.8×, firebreak refused %d of %d callers.", turned, came))
+	}
+	return all
+}
