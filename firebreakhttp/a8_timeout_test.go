@@ -88,6 +88,7 @@ func TestA8_130_TimeoutAfterHeaders(t *testing.T) {
 			resp.Body.Close()
 			wantElapsed(t, begin, time.Second)
 		}
+		synctest.Wait() // the client may see the end first
 		seen.want(t, firebreak.Failure, firebreak.Failure)
 	})
 }
