@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"errors"
+	"net/http"
 	"runtime"
 	"testing"
 	"time"
@@ -10,7 +11,9 @@ import (
 	"github.com/firebreak-go/firebreak"
 	"github.com/firebreak-go/firebreak/breaker"
 	"github.com/firebreak-go/firebreak/bulkhead"
+	"github.com/firebreak-go/firebreak/internal/adaptive"
 	"github.com/firebreak-go/firebreak/retry"
+	"github.com/firebreak-go/firebreak/shed"
 	"github.com/firebreak-go/firebreak/timeout"
 )
 
@@ -20,6 +23,9 @@ const (
 	maxAllocsDo        = 6
 	maxAllocsRoundTrip = 14
 	maxAllocsRejection = 2
+	maxAllocsHandler   = 10
+	maxAllocsRefusal   = 4 // of a Shed: the error, and what the call would have waited with
+	maxAllocsRefused   = 6 // of a request: the same, the guard and what the answer says
 )
 
 // maxKeyHeap is how many bytes of heap a key may take.
@@ -34,6 +40,11 @@ func TestAllocations(t *testing.T) {
 	full.fill()
 	transport := newFireTransport(reply{})
 	req, buf := newRequest(ctx), make([]byte, 512)
+	shedder, fullShedder, limiter := shed.New(shed.Config{}), newFullShed(t.Context()), newFullLimiter()
+	waiter := &adaptive.Waiter{Wake: func() {}}
+	handler := newFireHandler(t.Context(), http.HandlerFunc(short), false)
+	fullHandler := newFireHandler(t.Context(), http.HandlerFunc(short), true)
+	incoming, writer := newIncoming(t.Context()), &stubWriter{header: make(http.Header)}
 
 	for _, tt := range []struct {
 		name string
@@ -45,6 +56,11 @@ func TestAllocations(t *testing.T) {
 		{"RoundTrip", maxAllocsRoundTrip, func() error { return exchange(transport, req, buf) }, nil},
 		{"open breaker", maxAllocsRejection, func() error { return only(opened.call(ctx)) }, breaker.ErrOpen},
 		{"full bulkhead", maxAllocsRejection, func() error { return only(full.call(ctx)) }, bulkhead.ErrFull},
+		{"shed", 0, func() error { return shedCall(ctx, shedder) }, nil},
+		{"full shed", maxAllocsRefusal, func() error { return shedCall(ctx, fullShedder) }, shed.ErrShed},
+		{"full limiter", 0, func() error { return refuse(limiter, waiter) }, nil},
+		{"handler", maxAllocsHandler, func() error { return writer.serve(handler, incoming, http.StatusOK) }, nil},
+		{"full handler", maxAllocsRefused, func() error { return writer.serve(fullHandler, incoming, http.StatusServiceUnavailable) }, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if err := tt.call(); !errors.Is(err, tt.want) {

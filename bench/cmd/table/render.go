@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -17,30 +18,14 @@ var titles = map[string]string{
 	"OpenBreaker":         "A call that an open breaker rejects",
 	"FullBulkhead":        "A call that a full bulkhead rejects",
 	"Keyed":               "Policy of one of 100 hosts",
+	"Shed":                "A call that a load shedder lets in at once",
+	"ShedFull":            "A call that a full load shedder refuses",
+	"Handler":             "A request through shed, bulkhead and timeout",
+	"HandlerFull":         "A request that a full load shedder refuses",
 }
 
-// An aim is what firebreak wants to reach.
-type aim struct {
-	group string
-	than  string  // whose time is the measure; or "" for allocations
-	most  float64 // the highest ratio, or number of allocations
-}
-
-var aims = []aim{
-	{"RoundTrip/serial", "by hand", 1.25},
-	{"RoundTrip/parallel", "by hand", 1.25},
-	{"RoundTripCancelable/serial", "by hand", 1.25},
-	{"RoundTripCancelable/parallel", "by hand", 1.25},
-	{"RoundTrip/serial", "failsafe-go", 0.5},
-	{"RoundTrip/parallel", "failsafe-go", 0.5},
-	{"RoundTripCancelable/serial", "failsafe-go", 0.5},
-	{"RoundTripCancelable/parallel", "failsafe-go", 0.5},
-	{"Do/serial", "", 6},
-	{"RoundTrip/serial", "", 14},
-	{"RoundTripCancelable/serial", "", 14},
-	{"OpenBreaker/serial", "", 2},
-	{"FullBulkhead/serial", "", 2},
-}
+// alone are parts of firebreak, or what all others include: no peers to compare with.
+var alone = []string{"no policies", "limiter alone", "limiter alone and Retry-After", "clock alone"}
 
 // render writes a table of all measurements and one of the aims.
 func render(w io.Writer, r *results) error {
@@ -52,7 +37,7 @@ func render(w io.Writer, r *results) error {
 			if i == 0 {
 				title = heading(group)
 			}
-			if name != ours && name != "no policies" {
+			if name != ours && !slices.Contains(alone, name) {
 				ratio = fmt.Sprintf("%.2f", r.ratio(group, ours, name))
 			}
 			fmt.Fprintf(&b, "| %s | %s | %.0f | %.0f | %.0f | %s |\n", title, name,
@@ -63,30 +48,10 @@ func render(w io.Writer, r *results) error {
 	}
 	b.WriteString("\n| aim | at most | measured | |\n|---|--:|--:|---|\n")
 	for _, a := range aims {
-		what, limit, got := a.measured(r)
-		verdict := "met"
-		if got > a.most || got == 0 {
-			verdict = "**missed**"
-		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", what, limit, a.format(got), verdict)
+		b.WriteString(a.row(r))
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-func (a aim) measured(r *results) (what, limit string, got float64) {
-	what = heading(a.group)
-	if a.than == "" {
-		return what + ": allocations", a.format(a.most), r.median(a.group, ours, func(s sample) float64 { return s.allocs })
-	}
-	return what + ": time to that of " + a.than, a.format(a.most), r.ratio(a.group, ours, a.than)
-}
-
-func (a aim) format(v float64) string {
-	if a.than == "" {
-		return fmt.Sprintf("%.0f", v)
-	}
-	return fmt.Sprintf("%.2f", v)
 }
 
 // heading returns the title of a group such as "Do/serial".

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,16 +78,16 @@ func (r *results) median(group, name string, value func(sample) float64) float64
 }
 
 // ratio returns the median of the ratios of the time of a to that of b in each
-// round. It is 0 if they did not run equally often.
+// round. It is not a number if they did not run equally often.
 func (r *results) ratio(group, a, b string) float64 {
 	runs, others := r.runs[group+"/"+a], r.runs[group+"/"+b]
 	if len(runs) != len(others) {
-		return 0
+		return math.NaN()
 	}
 	return middle(runs, func(i int, s sample) float64 { return s.ns / others[i].ns })
 }
 
-// middle returns the median of f over the runs, or 0 if there are none.
+// middle returns the median of f over the runs, and not a number if there are none.
 func middle(runs []sample, f func(int, sample) float64) float64 {
 	values := make([]float64, len(runs))
 	for i, s := range runs {
@@ -96,7 +97,7 @@ func middle(runs []sample, f func(int, sample) float64) float64 {
 	n := len(values)
 	switch {
 	case n == 0:
-		return 0
+		return math.NaN()
 	case n%2 == 1:
 		return values[n/2]
 	default:

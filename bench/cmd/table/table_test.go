@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +20,9 @@ const secondRound = `BenchmarkRoundTrip/serial/firebreak-2    	   28226	      20
 BenchmarkRoundTrip/serial/by_hand-2          	   54338	      4000 ns/op	    1984 B/op	      19 allocs/op
 BenchmarkRoundTrip/serial/go-retryablehttp-2 	  274077	       237.1 ns/op	     816 B/op	       8 allocs/op
 BenchmarkDo/serial/firebreak                 	   28226	       101 ns/op	       7 B/op	       7 allocs/op
+BenchmarkShed/serial/firebreak-2             	   28226	       120 ns/op	       0 B/op	       0 allocs/op
+BenchmarkShed/serial/go-zero-2               	   28226	       240 ns/op	      16 B/op	       1 allocs/op
+BenchmarkShed/serial/limiter_alone-2         	   28226	        60 ns/op	       0 B/op	       0 allocs/op
 `
 
 func readRounds(t *testing.T, rounds ...string) *results {
@@ -45,7 +49,13 @@ func TestTable(t *testing.T) {
 		"| RoundTrip through five policies, serial: time to that of by hand | 1.25 | 1.00 | met |\n",
 		"| Do through five policies, serial: allocations | 6 | 7 | **missed** |\n",
 		"| RoundTrip through five policies, serial: allocations | 14 | 14 | met |\n",
-		"| A call that an open breaker rejects, serial: allocations | 2 | 0 | **missed** |\n", // it did not run
+		"| A call that an open breaker rejects, serial: allocations | 2 | not run | **missed** |\n",
+		"| A call that a load shedder lets in at once, serial | firebreak | 120 | 0 | 0 |  |\n",
+		"|  | go-zero | 240 | 16 | 1 | 0.50 |\n",
+		"|  | limiter alone | 60 | 0 | 0 |  |\n",
+		"| A call that a load shedder lets in at once, serial: ns | 100 | 120 | **missed** |\n",
+		"| A call that a load shedder lets in at once, serial, limiter alone: ns | 100 | 60 | met |\n",
+		"| A call that a load shedder lets in at once, serial: allocations | 0 | 0 | met |\n",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("got\n%swant the line %s", b.String(), want)
@@ -71,7 +81,6 @@ func TestMiddle(t *testing.T) {
 		values []float64
 		want   float64
 	}{
-		{nil, 0},
 		{[]float64{3}, 3},
 		{[]float64{9, 1}, 5},
 		{[]float64{9, 1, 2}, 2},
@@ -82,6 +91,12 @@ func TestMiddle(t *testing.T) {
 		if got != tt.want {
 			t.Errorf("median of %v: got %v, want %v", tt.values, got, tt.want)
 		}
+	}
+}
+
+func TestNothingHasNoMiddle(t *testing.T) {
+	if got := middle(nil, nil); !math.IsNaN(got) {
+		t.Errorf("got %v, want not a number", got)
 	}
 }
 
