@@ -1,9 +1,7 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -14,44 +12,58 @@ import (
 // all callers of the last second wait.
 const maxInFlight = 2000
 
-// A drive has the callers of a schedule come to a server.
+// A drive has the callers of a schedule come to a server. Those of its first part, the
+// lead, are not counted, nor those who come after its length while counted ones still
+// wait: what is counted is a stretch of a load that was there before and goes on.
 type drive struct {
-	schedule []arrival
-	lead     time.Duration // those who come before it are not counted
-	length   time.Duration
-	call     caller
-	tally    *tally
-	used     func() use // what the server has used so far
-	tick     func()     // called now and then
+	schedule     []arrival // longer than length by the patience of a caller
+	lead, length time.Duration
+	call         caller
+	tally        *tally
+	used         func() use // what the server has used so far
+	tick         func()     // called now and then
 
 	start    time.Time
-	callers  sync.WaitGroup
 	inFlight atomic.Int32
 }
 
 const tickTime = 100 * time.Millisecond
 
-// run returns when all callers have left, or soon after ctx has ended. Each comes at his
-// time, whether or not those before him have been answered, and what he waits counts
-// from then on also if the machine was too busy to let him come.
+// run returns when all callers have left. Each comes at his time, whether or not those
+// before him have been answered, and what he waits counts from then on also if the
+// machine was too busy to let him come.
 func (d *drive) run(ctx context.Context) {
 	d.start = time.Now()
-	counted, _ := slices.BinarySearchFunc(d.schedule, d.lead, func(a arrival, at time.Duration) int { return cmp.Compare(a.at, at) })
-	d.send(ctx, d.schedule[:counted], newTally("", 0))
-	d.sleepUntil(ctx, d.start.Add(d.lead))
+	ctx, hangUp := context.WithCancel(ctx)
+	var counted, others sync.WaitGroup
+	nobody := newTally("", 0)
+	d.send(ctx, 0, d.lead, nobody, &others)
 	before := d.used()
-	d.send(ctx, d.schedule[counted:], d.tally)
-	d.sleepUntil(ctx, d.start.Add(d.length))
+	d.send(ctx, d.lead, d.length, d.tally, &counted)
 	d.tally.end(d.length-d.lead, d.used().since(before))
-	d.wait()
+
+	tail, enough := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		counted.Wait()
+		enough()
+	})
+	d.send(tail, d.length, d.length+patience, nobody, &others)
+	watch.Wait()
+	hangUp() // nobody asks what becomes of the others
+	others.Wait()
 }
 
-// send has the callers come who are counted in t.
-func (d *drive) send(ctx context.Context, callers []arrival, t *tally) {
-	for _, a := range callers {
+// send has the callers come who do so in the time given, and returns at its end. They
+// are counted in t.
+func (d *drive) send(ctx context.Context, from, to time.Duration, t *tally, callers *sync.WaitGroup) {
+	for _, a := range d.schedule {
 		at := d.start.Add(a.at)
-		if !d.sleepUntil(ctx, at) {
-			return
+		if a.at < from {
+			continue
+		}
+		if a.at >= to || !d.sleepUntil(ctx, at) {
+			break
 		}
 		if d.inFlight.Load() == maxInFlight {
 			t.turnAway(a.class)
@@ -59,7 +71,7 @@ func (d *drive) send(ctx context.Context, callers []arrival, t *tally) {
 		}
 		d.inFlight.Add(1)
 		t.come(a.class, time.Since(at))
-		d.callers.Go(func() {
+		callers.Go(func() {
 			defer d.inFlight.Add(-1)
 			ctx, cancel := context.WithDeadline(ctx, at.Add(patience))
 			defer cancel()
@@ -67,38 +79,19 @@ func (d *drive) send(ctx context.Context, callers []arrival, t *tally) {
 			t.leave(a.class, o, time.Since(at))
 		})
 	}
+	d.sleepUntil(ctx, d.start.Add(to))
 }
 
 // sleepUntil reports whether the time at came before the end of ctx.
 func (d *drive) sleepUntil(ctx context.Context, at time.Time) bool {
-	for time.Now().Before(at) {
+	for time.Now().Before(at) && ctx.Err() == nil {
 		timer := time.NewTimer(min(time.Until(at), tickTime))
 		select {
 		case <-timer.C:
 			d.tick()
 		case <-ctx.Done():
 			timer.Stop()
-			return false
 		}
 	}
 	return ctx.Err() == nil
-}
-
-// wait waits for the callers who are still there.
-func (d *drive) wait() {
-	left := make(chan struct{})
-	go func() {
-		defer close(left)
-		d.callers.Wait()
-	}()
-	ticker := time.NewTicker(tickTime)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-left:
-			return
-		case <-ticker.C:
-			d.tick()
-		}
-	}
 }

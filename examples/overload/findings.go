@@ -12,13 +12,13 @@ func findings(rows []row) []string {
 	}
 	a, b := rows[last-2], rows[last-1]
 	all := []string{fmt.Sprintf(
-		"At %s the plain server gave %.0f good answers/s, to %s of the critical callers among others; with firebreak it gave %.0f/s, to %s of them.",
+		"At %s the plain server gave %.0f good answers/s, and answered %s of the critical callers in time; with firebreak it was %.0f/s, and %s.",
 		times(b.load), a.rate(a.total(good)), percent(a.counts[critical][good], a.offered[critical]),
 		b.rate(b.total(good)), percent(b.counts[critical][good], b.offered[critical]))}
 	if n := b.total(refused); n > 0 {
 		all = append(all, fmt.Sprintf(
-			"The price is that firebreak refused %s of the callers there, %s of the critical ones, 99 of 100 within %s; the plain server let %s wait %v for nothing.",
-			percent(n, b.came()), percent(b.counts[critical][refused], b.offered[critical]), short(b.refusal),
+			"The price: firebreak refused %s of the callers there, and %s of the critical ones, half of them within %s, 99 of 100 within %s. The plain server had %s wait %v for nothing.",
+			percent(n, b.came()), percent(b.counts[critical][refused], b.offered[critical]), short(b.refusal[0]), short(b.refusal[1]),
 			percent(a.total(late), a.came()), patience))
 	}
 	came, turned := 0, 0
@@ -29,7 +29,7 @@ func findings(rows []row) []string {
 		}
 	}
 	if came > 0 {
-		all = append(all, fmt.Sprintf("At loads that the server can carry, up to 0.8×, firebreak refused %d of %d callers.", turned, came))
+		all = append(all, fmt.Sprintf("At the loads under 1×, which the server can carry, firebreak refused %d of %d callers.", turned, came))
 	}
 	return all
 }

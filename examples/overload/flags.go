@@ -12,7 +12,7 @@ import (
 // Limits and defaults of the flags. At most, all loads on both servers take
 // 12 × (3.8s + the patience of the last callers): less than a minute.
 const (
-	defaultStep = 3200 * time.Millisecond
+	defaultStep = 3600 * time.Millisecond
 	minStep     = 100 * time.Millisecond
 	maxStep     = 3800 * time.Millisecond
 	defaultSeed = 1
@@ -34,7 +34,7 @@ Firebreak-Priority and Request-Timeout-Ms.
 Callers come at random times at a fixed average rate, the same to both servers,
 whether or not earlier ones were answered, and hang up after 1s. 15 % of them
 are critical, the others best-effort. Nobody tries again. Of each load the first
-third is not counted, so that it shows what the load comes to when it lasts.
+two fifths are not counted, so that it shows what comes of a load that lasts.
 
   load       callers, in multiples of what the server can answer
   good/s     callers who got their answer in time, per second
@@ -48,8 +48,8 @@ third is not counted, so that it shows what the load comes to when it lasts.
 Ctrl-C ends it with what there is.
 
 flags:
-  -step D      how long each load lasts on each server, 100ms to 3.8s (3.2s); all
-               of them take about 45s by default, and never more than 60s
+  -step D      how long each load lasts on each server, 100ms to 3.8s (3.6s): all
+               of them take less than 50s by default, and never more than 60s
   -pool ORDER  who gets the next free connection: line, who has waited longest, as
                with pgxpool, go-redis and channels, or random, as with
                database/sql (line)

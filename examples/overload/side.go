@@ -50,7 +50,7 @@ func (s *side) close(ctx context.Context) error {
 func driveAll(ctx context.Context, o options, sides []*side, p *progress, done func(row)) []row {
 	var rows []row
 	for i, load := range loads {
-		schedule := newSchedule(o.seed+uint64(i), load*capacity, o.step) //nolint:gosec // an index is not negative
+		schedule := newSchedule(o.seed+uint64(i), load*capacity, o.step+patience) //nolint:gosec // an index is not negative
 		for _, s := range sides {
 			t := newTally(s.name, load)
 			d := drive{
@@ -73,4 +73,4 @@ func driveAll(ctx context.Context, o options, sides []*side, p *progress, done f
 
 // lead returns how much of a step is not counted. A queue that grows needs about as long
 // as its callers have patience until it is as long as it will be.
-func lead(step time.Duration) time.Duration { return step / 3 }
+func lead(step time.Duration) time.Duration { return step * 2 / 5 }

@@ -23,8 +23,8 @@ type row struct {
 
 	offered  [classes]int
 	counts   [classes][outcomes]int
-	p50, p99 time.Duration // of what critical callers waited, with or without an answer
-	refusal  time.Duration // what 99 of 100 refused callers did not pass
+	p50, p99 time.Duration    // of what critical callers waited, with or without an answer
+	refusal  [2]time.Duration // after how long half, and 99 of 100, of the refused were so
 	use      use
 
 	capped int           // callers who failed because too many were in flight
@@ -80,7 +80,8 @@ func (t *tally) now() (r row, inFlight int) {
 	took, refusals := slices.Clone(t.took[critical]), slices.Clone(t.refusals)
 	slices.Sort(took)
 	slices.Sort(refusals)
-	r.p50, r.p99, r.refusal = quantile(took, 0.5), quantile(took, 0.99), quantile(refusals, 0.99)
+	r.p50, r.p99 = quantile(took, 0.5), quantile(took, 0.99)
+	r.refusal = [2]time.Duration{quantile(refusals, 0.5), quantile(refusals, 0.99)}
 	return r, t.inFlight
 }
 
