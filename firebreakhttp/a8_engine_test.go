@@ -89,7 +89,7 @@ func TestA8_118_PanicOfTheServersWriter(t *testing.T) {
 		value := errors.New("a broken middleware")
 		h := handle(func(http.ResponseWriter, *http.Request) { time.Sleep(2 * time.Second) }, second())
 		defer func() {
-			if got := recover(); got != value {
+			if got := recover(); got != any(value) {
 				t.Errorf("got panic %v, want %v", got, value)
 			}
 		}()
@@ -278,7 +278,7 @@ func TestHandlerThatNeverReturns(t *testing.T) {
 				t.Fatalf("got %v and %v, want 503", resp, err)
 			}
 			resp.Body.Close()
-			wantElapsed(t, begin, min(time.Duration(3-i), 1)*time.Second)
+			wantElapsed(t, begin, time.Duration(min(3-i, 1))*time.Second)
 			if i == 1 {
 				wantStatus(t, get(s.Handler, "/"), 200, "beside two that hang")
 			}

@@ -242,7 +242,7 @@ func (w *watchedReadFrom) ReadFrom(src io.Reader) (int64, error) {
 func TestA8_124_ReadFromOfABrokenSource(t *testing.T) {
 	w := newFullWriter()
 	handle(func(w http.ResponseWriter, _ *http.Request) {
-		if _, err := io.Copy(w, io.LimitReader(newBroken("", os.ErrInvalid), 10)); err != os.ErrInvalid {
+		if _, err := io.Copy(w, io.LimitReader(newBroken("", os.ErrInvalid), 10)); !errors.Is(err, os.ErrInvalid) {
 			t.Errorf("got %v, want the error of the source", err)
 		}
 		w.WriteHeader(http.StatusBadGateway)
@@ -527,7 +527,7 @@ func TestA8_153_ContextValuesAndCause(t *testing.T) {
 	h := handle(func(_ http.ResponseWriter, r *http.Request) {
 		cancel(cause)
 		<-r.Context().Done()
-		if r.Context().Value(valueKey{}) != "value" || context.Cause(r.Context()) != cause {
+		if r.Context().Value(valueKey{}) != "value" || !errors.Is(context.Cause(r.Context()), cause) {
 			t.Errorf("the handler sees %v and %v", r.Context().Value(valueKey{}), context.Cause(r.Context()))
 		}
 	}, seen, second())

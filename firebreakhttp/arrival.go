@@ -111,17 +111,17 @@ func grpcTimeout(value string) time.Duration {
 }
 
 func times(digits string, unit time.Duration) time.Duration {
-	n := time.Duration(0)
+	n := int64(0)
 	for i := range len(digits) {
 		c := digits[i]
 		if c < '0' || c > '9' {
 			return 0
 		}
-		if n = n*10 + time.Duration(c-'0'); n > longest/unit {
+		if n = n*10 + int64(c-'0'); n > longest/int64(unit) {
 			return 0
 		}
 	}
-	return n * unit
+	return time.Duration(n) * unit
 }
 
 // errTooLate is the sentinel of a request that was dead on arrival.

@@ -76,12 +76,12 @@ func newHandler(next http.Handler, stack *firebreak.Stack, options []HandlerOpti
 	h.run = h.serve
 	h.router, _ = next.(router)
 	if v := reflect.ValueOf(next); next == nil || (v.Kind() == reflect.Pointer || v.Kind() == reflect.Func) && v.IsNil() {
-		h.problem("handler is a nil %T, want one", next)
+		h.problemf("handler is a nil %T, want one", next)
 	}
 	h.checkStack("stack", stack)
 	for i, option := range options {
 		if option == nil {
-			h.problem("option %d is nil, want a HandlerOption", i+1)
+			h.problemf("option %d is nil, want a HandlerOption", i+1)
 			continue
 		}
 		option(h)
@@ -89,16 +89,16 @@ func newHandler(next http.Handler, stack *firebreak.Stack, options []HandlerOpti
 	return h
 }
 
-func (h *handler) problem(format string, args ...any) {
+func (h *handler) problemf(format string, args ...any) {
 	h.problems = append(h.problems, fmt.Errorf(format, args...))
 }
 
 func (h *handler) checkStack(what string, stack *firebreak.Stack) {
 	switch {
 	case stack == nil:
-		h.problem("%s is nil, want the result of firebreak.New", what)
+		h.problemf("%s is nil, want the result of firebreak.New", what)
 	case kindsOf(stack.Describe())[firebreak.KindRetry]:
-		h.problem("%s retries (%s): a request is served once, want retry in the Stack of its client", what, stack)
+		h.problemf("%s retries (%s): a request is served once, want retry in the Stack of its client", what, stack)
 	}
 }
 

@@ -20,7 +20,7 @@ type HandlerOption func(*handler)
 func Trust(from func(*http.Request) bool) HandlerOption {
 	return func(h *handler) {
 		if from == nil {
-			h.problem("Trust: function is nil")
+			h.problemf("Trust: function is nil")
 		}
 		h.trusted = from
 	}
@@ -32,7 +32,7 @@ func Trust(from func(*http.Request) bool) HandlerOption {
 func MinTime(d time.Duration) HandlerOption {
 	return func(h *handler) {
 		if d <= 0 {
-			h.problem("MinTime is %v, want more than 0", d)
+			h.problemf("MinTime is %v, want more than 0", d)
 		}
 		h.minTime = d
 	}
@@ -43,7 +43,7 @@ func MinTime(d time.Duration) HandlerOption {
 func PriorityBy(priority func(*http.Request) firebreak.Priority) HandlerOption {
 	return func(h *handler) {
 		if priority == nil {
-			h.problem("PriorityBy: function is nil")
+			h.problemf("PriorityBy: function is nil")
 		}
 		h.priority = priority
 	}
@@ -56,7 +56,7 @@ func PriorityBy(priority func(*http.Request) firebreak.Priority) HandlerOption {
 func Exempt(match func(*http.Request) bool) HandlerOption {
 	return func(h *handler) {
 		if match == nil {
-			h.problem("Exempt: function is nil")
+			h.problemf("Exempt: function is nil")
 		}
 		h.exempt = append(h.exempt, match)
 	}
@@ -70,7 +70,7 @@ func Exempt(match func(*http.Request) bool) HandlerOption {
 func LongRunning(match func(*http.Request) bool, stack *firebreak.Stack) HandlerOption {
 	return func(h *handler) {
 		if match == nil {
-			h.problem("LongRunning: function is nil")
+			h.problemf("LongRunning: function is nil")
 		}
 		h.checkStack("LongRunning: stack", stack)
 		h.longRunning = append(h.longRunning, longRunning{match, stack})

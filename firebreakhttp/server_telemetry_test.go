@@ -63,7 +63,7 @@ func TestServerSpan(t *testing.T) {
 				want := strings.Fields(c.want + common + " client.address=192.0.2.1 firebreak.stack=payments firebreak.deadline.source=policy")
 				first, rest, _ := strings.Cut(r.tree(), "\n")
 				got := strings.Fields(first)
-				for _, line := range strings.Split(strings.TrimSpace(rest), "\n") {
+				for line := range strings.SplitSeq(strings.TrimSpace(rest), "\n") {
 					got = append(got, strings.Fields(line)[:min(3, len(strings.Fields(line)))]...)
 				}
 				slices.Sort(got)

@@ -1,4 +1,3 @@
-// Package shed keeps a server from taking on more than it can do.
 package shed
 
 import (
