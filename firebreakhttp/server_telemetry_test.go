@@ -22,9 +22,10 @@ import (
 // withPropagation has the global propagator be that of W3C for the test.
 func withPropagation(t *testing.T) {
 	t.Helper()
-	before := otel.GetTextMapPropagator()
 	otel.SetTextMapPropagator(propagation.TraceContext{})
-	t.Cleanup(func() { otel.SetTextMapPropagator(before) })
+	t.Cleanup(func() { // what was there before passes on to the first that is set, for good
+		otel.SetTextMapPropagator(propagation.NewCompositeTextMapPropagator())
+	})
 }
 
 // A server without instrumentation gets a SERVER span by the conventions, with what the
