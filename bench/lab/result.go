@@ -1,6 +1,9 @@
 package lab
 
-import "time"
+import (
+	"sort"
+	"time"
+)
 
 // A Result is how a Policy did in a run.
 type Result struct {
@@ -72,14 +75,13 @@ type Limiting interface {
 	Limit() int
 }
 
-// Sum adds up the points from one time to another. Its At is the first.
+// Sum adds up the points of a series, in the order of time, from one time to another.
+// Its At is the first.
 func Sum(series []Point, from, to time.Duration) Point {
 	sum := Point{At: from}
-	for i := range series {
+	first := sort.Search(len(series), func(i int) bool { return series[i].At >= from })
+	for i := first; i < len(series) && series[i].At < to; i++ {
 		p := &series[i]
-		if p.At < from || p.At >= to {
-			continue
-		}
 		sum.Offered += p.Offered
 		sum.Good += p.Good
 		sum.Capacity += p.Capacity

@@ -32,7 +32,11 @@ func (o options) steady(m lab.Model, load float64, p lab.Maker) []*run {
 	for _, seed := range o.seeds {
 		runs = append(runs, &run{
 			what: fmt.Sprintf("%s at %s, %s", m.Name, times(load), p.Name),
-			do:   func() lab.Result { return lab.RunSteady(m, load, p, seed, length) },
+			do: func() lab.Result {
+				r := lab.RunSteady(m, load, p, seed, length)
+				r.Series = nil // nobody looks at it, and all together would fill the memory
+				return r
+			},
 		})
 	}
 	return runs
