@@ -24,12 +24,12 @@ Gives an HTTP server more requests than it can answer: up to 5 times as many,
 once without firebreak and once with it, and shows what callers get.
 
 Both servers are net/http on 127.0.0.1 and have the same handler: a query over
-one of 8 connections, each held for 50ms on average, and a bit of computing. That
-makes 160 requests a second, which neither server is told. The handler heeds the
-context of its request and does nothing for a caller who has hung up. The plain
-server has all the timeouts of http.Server. The other is firebreakhttp.NewServer
-with its defaults, which believes callers from this machine what they say in
-Firebreak-Priority and Request-Timeout-Ms.
+one of 8 connections, each held for 50ms on average, and a bit of computing.
+That makes 160 requests a second, which neither server is told. The handler
+heeds the context of its request and does nothing for a caller who has hung up.
+The plain server has all the timeouts of http.Server. The other is
+firebreakhttp.NewServer with its defaults, which believes callers from this
+machine what they say in Firebreak-Priority and Request-Timeout-Ms.
 
 Callers come at random times at a fixed average rate, the same to both servers,
 whether or not earlier ones were answered, and hang up after 1s. 15 % of them
@@ -48,10 +48,10 @@ two fifths are not counted, so that it shows what comes of a load that lasts.
 Ctrl-C ends it with what there is.
 
 flags:
-  -step D      how long each load lasts on each server, 100ms to 3.8s (3.6s): all
-               of them take less than 50s by default, and never more than 60s
-  -pool ORDER  who gets the next free connection: line, who has waited longest, as
-               with pgxpool, go-redis and channels, or random, as with
+  -step D      how long each load lasts on each server, 100ms to 3.8s (3.6s);
+               all of them take less than 50s by default, never more than 60s
+  -pool ORDER  who gets the next free connection: line, who has waited longest,
+               as with pgxpool, go-redis and channels, or random, as with
                database/sql (line)
   -seed N      when callers come, a number from 0 (1)
   -html FILE   write plots and table into one page, too

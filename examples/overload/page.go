@@ -53,6 +53,7 @@ func writePage(w io.Writer, o options, rows []row) error {
 		heading string
 		chart   plot.Chart
 	}{{"All callers", all}, {"Critical callers alone", some}, {"What critical callers waited", waits}} {
+		p.chart.Y.Max = top(p.chart.Lines)
 		p.chart.Name = p.heading + ": " + p.chart.Y.Label + ", against load"
 		v.Plots = append(v.Plots, picture{p.heading, template.HTML(p.chart.SVG())}) //nolint:gosec // the chart escapes its texts
 	}
@@ -96,4 +97,15 @@ func chart(label string, rows []row, value func(row) float64) plot.Chart {
 		c.Lines = append(c.Lines, l)
 	}
 	return c
+}
+
+// top returns where the y axis ends: it begins at 0, so that heights can be compared.
+func top(lines []plot.Line) float64 {
+	highest := 0.
+	for _, l := range lines {
+		for _, p := range l.Points {
+			highest = max(highest, p.Y)
+		}
+	}
+	return 1.05 * highest
 }

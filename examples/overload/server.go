@@ -58,9 +58,9 @@ const shutdownTime = 2 * time.Second
 func (l *listener) close(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime) // also after Ctrl-C
 	defer cancel()
-	err := l.server.Shutdown(ctx)
-	if err != nil {
-		err = errors.Join(err, l.server.Close())
+	var err error
+	if l.server.Shutdown(ctx) != nil {
+		err = l.server.Close()
 	}
 	if served := <-l.served; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)

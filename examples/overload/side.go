@@ -50,7 +50,7 @@ func (s *side) close(ctx context.Context) error {
 func driveAll(ctx context.Context, o options, sides []*side, p *progress, done func(row)) []row {
 	var rows []row
 	for i, load := range loads {
-		schedule := newSchedule(o.seed+uint64(i), load*capacity, o.step+patience) //nolint:gosec // an index is not negative
+		schedule := newSchedule(o.seed+uint64(i), load*capacity, o.step+patience)
 		for _, s := range sides {
 			t := newTally(s.name, load)
 			d := drive{

@@ -13,13 +13,14 @@ import (
 const width = 79
 
 const (
-	overFormat = "%5s  %-9s  %6s %6s  %23s  %15s %5s %7s\n"
-	headFormat = "%5s  %-9s  %6s %6s  %7s %7s %7s  %8s %6s %5s %7s\n"
+	overFormat = "%5s  %-9s%5s%6s%21s%17s"
+	headFormat = "%5s  %-9s%5s%6s%7s%7s%7s%10s%7s%6s%8s\n"
 )
 
 // printHead prints what the columns are.
 func printHead(out io.Writer) {
-	fmt.Fprintf(out, overFormat, "", "", "came", "good", "------- critical ------", "--- refused ---", "", "")
+	over := fmt.Sprintf(overFormat, "", "", "came", "good", "----- critical -----", "---- refused ---")
+	fmt.Fprintln(out, over)
 	fmt.Fprintf(out, headFormat, "load", "server", "/s", "/s", "good", "p50", "p99", "critical", "others", "late", "wasted")
 }
 

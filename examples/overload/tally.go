@@ -102,11 +102,6 @@ func (r row) came() int { return r.offered[critical] + r.offered[bestEffort] }
 // rate returns n as a rate per second.
 func (r row) rate(n int) float64 { return ratio(float64(n), r.lasted.Seconds()) }
 
-// criticalGood returns the share of the critical callers who got a good answer.
-func (r row) criticalGood() float64 {
-	return ratio(float64(r.counts[critical][good]), float64(r.offered[critical]))
-}
-
 // wasted returns the share of the time of the connections that went to callers who had
 // left.
 func (r row) wasted() float64 { return ratio(float64(r.use.wasted), float64(r.use.all)) }
