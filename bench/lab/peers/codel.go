@@ -3,7 +3,7 @@ package peers
 import (
 	"time"
 
-	"github.com/firebreak-go/firebreak/bench/lab"
+	"github.com/firebreak-go/firebreak/bench/lab/sim"
 )
 
 // CoDel is a limit like that of [Fixed] with a queue of controlled delay: who comes
@@ -12,22 +12,22 @@ import (
 // Facebook uses, with the two times that it uses for all its services, as described
 // in Ben Maurer, Fail at Scale, ACM Queue 13(8), 2015; the queue is first in, first
 // out also under load, where the article turns it round. It knows no priorities.
-func CoDel() lab.Maker {
-	return lab.Maker{Name: "CoDel", New: func(desk lab.Desk, m lab.Model) lab.Policy {
-		return &codel{desk: desk, limit: m.Knee(), waiting: make(map[*lab.Request]bool)}
+func CoDel() sim.Maker {
+	return sim.Maker{Name: "CoDel", New: func(desk sim.Desk, m sim.Model) sim.Policy {
+		return &codel{desk: desk, limit: m.Knee(), waiting: make(map[*sim.Request]bool)}
 	}}
 }
 
 type codel struct {
-	desk      lab.Desk
+	desk      sim.Desk
 	limit     int
 	inFlight  int
 	queue     line
-	waiting   map[*lab.Request]bool // who is in the queue
+	waiting   map[*sim.Request]bool // who is in the queue
 	lastEmpty time.Duration
 }
 
-func (c *codel) Arrive(now time.Duration, r *lab.Request) {
+func (c *codel) Arrive(now time.Duration, r *sim.Request) {
 	const (
 		standing = 100 * time.Millisecond
 		short    = 5 * time.Millisecond
@@ -54,12 +54,12 @@ func (c *codel) Arrive(now time.Duration, r *lab.Request) {
 	})
 }
 
-func (c *codel) Leave(_ time.Duration, r *lab.Request) {
+func (c *codel) Leave(_ time.Duration, r *sim.Request) {
 	c.queue.remove(r)
 	delete(c.waiting, r)
 }
 
-func (c *codel) Done(time.Duration, *lab.Request, lab.End) {
+func (c *codel) Done(time.Duration, *sim.Request, sim.End) {
 	if c.queue.len() == 0 {
 		c.inFlight--
 		return

@@ -6,7 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"github.com/firebreak-go/firebreak/bench/lab"
+	"github.com/firebreak-go/firebreak/bench/lab/sim"
 )
 
 // A desk runs a policy in virtual time before a server with some workers, and keeps
@@ -16,17 +16,17 @@ type desk struct {
 	events   events
 	made     int // events
 	rand     *rand.Rand
-	policy   lab.Policy
+	policy   sim.Policy
 	idle     int   // workers
 	backlog  []int // started, but without a worker
 	inFlight int
 	requests []*request
-	ids      map[*lab.Request]int
+	ids      map[*sim.Request]int
 	log      []string
 }
 
 type request struct {
-	lab   *lab.Request
+	lab   *sim.Request
 	state string
 	begun time.Duration
 	work  time.Duration
@@ -57,7 +57,7 @@ func (e *events) Pop() any {
 }
 
 func newDesk(workers int) *desk {
-	return &desk{idle: workers, rand: rand.New(rand.NewPCG(1, 2)), ids: make(map[*lab.Request]int)}
+	return &desk{idle: workers, rand: rand.New(rand.NewPCG(1, 2)), ids: make(map[*sim.Request]int)}
 }
 
 func (d *desk) At(t time.Duration, f func(now time.Duration)) {
@@ -67,14 +67,14 @@ func (d *desk) At(t time.Duration, f func(now time.Duration)) {
 
 func (d *desk) InFlight() int                          { return d.inFlight }
 func (d *desk) Rand() *rand.Rand                       { return d.rand }
-func (d *desk) Refuse(r *lab.Request, _ time.Duration) { d.becomes(d.ids[r], "refused") }
+func (d *desk) Refuse(r *sim.Request, _ time.Duration) { d.becomes(d.ids[r], "refused") }
 
 func (d *desk) becomes(id int, state string) {
 	d.requests[id].state = state
 	d.log = append(d.log, fmt.Sprintf("%v: %d %s", d.now, id, state))
 }
 
-func (d *desk) Start(r *lab.Request) {
+func (d *desk) Start(r *sim.Request) {
 	id := d.ids[r]
 	d.becomes(id, "started")
 	d.requests[id].begun = d.now
@@ -98,14 +98,14 @@ func (d *desk) serve() {
 		d.idle++
 		d.serve()
 		latency := now - r.begun
-		d.policy.Done(now, r.lab, lab.End{Latency: latency, Canceled: latency > patience})
+		d.policy.Done(now, r.lab, sim.End{Latency: latency, Canceled: latency > patience})
 	})
 }
 
 // arrive has the next request come at a time, of a class and with some work to do.
 func (d *desk) arrive(at time.Duration, class int, work time.Duration) {
 	id := len(d.requests)
-	r := &request{lab: &lab.Request{Class: class}, work: work}
+	r := &request{lab: &sim.Request{Class: class}, work: work}
 	d.requests = append(d.requests, r)
 	d.ids[r.lab] = id
 	d.At(at, func(now time.Duration) {

@@ -3,7 +3,7 @@ package peers
 import (
 	"time"
 
-	"github.com/firebreak-go/firebreak/bench/lab"
+	"github.com/firebreak-go/firebreak/bench/lab/sim"
 )
 
 // Failsafe is a port of the adaptive limiter of failsafe-go v0.9.8 with the defaults
@@ -17,10 +17,10 @@ import (
 // It is a port because the library reads the clock itself. The test of this package
 // runs the library itself beside it, in virtual time, and both do the same to the
 // same requests.
-func Failsafe() lab.Maker {
-	return lab.Maker{Name: "failsafe-go", New: func(desk lab.Desk, m lab.Model) lab.Policy {
+func Failsafe() sim.Maker {
+	return sim.Maker{Name: "failsafe-go", New: func(desk sim.Desk, m sim.Model) sim.Policy {
 		f := &failsafe{
-			desk: desk, limit: newFailsafeLimit(failsafeMost(m)), started: make(map[*lab.Request]int),
+			desk: desk, limit: newFailsafeLimit(failsafeMost(m)), started: make(map[*sim.Request]int),
 		}
 		f.size = int(f.limit.limit)
 		desk.At(calibration, f.calibrate)
@@ -30,20 +30,20 @@ func Failsafe() lab.Maker {
 
 const calibration = time.Second
 
-func failsafeMost(m lab.Model) float64 { return max(200, 2*float64(m.Knee())) }
+func failsafeMost(m sim.Model) float64 { return max(200, 2*float64(m.Knee())) }
 
 type failsafe struct {
-	desk      lab.Desk
+	desk      sim.Desk
 	limit     *failsafeLimit
 	size      int // of the semaphore: the limit in whole numbers
 	inFlight  int
 	queue     line
-	started   map[*lab.Request]int // how many were in flight then
+	started   map[*sim.Request]int // how many were in flight then
 	levels    recentLevels
 	threshold int // the lowest level that is not refused
 }
 
-func (f *failsafe) Arrive(_ time.Duration, r *lab.Request) {
+func (f *failsafe) Arrive(_ time.Duration, r *sim.Request) {
 	level := failsafeLevel(f.desk, r)
 	if f.inFlight < f.size {
 		f.start(r)
@@ -58,20 +58,20 @@ func (f *failsafe) Arrive(_ time.Duration, r *lab.Request) {
 }
 
 // failsafeLevel returns a random one of the hundred levels of the request's priority.
-func failsafeLevel(desk lab.Desk, r *lab.Request) int {
+func failsafeLevel(desk sim.Desk, r *sim.Request) int {
 	priorities := [...]int{4, 3, 1, 0} // very high, high, low, very low
 	return priorities[r.Class]*100 + desk.Rand().IntN(100)
 }
 
-func (f *failsafe) start(r *lab.Request) {
+func (f *failsafe) start(r *sim.Request) {
 	f.inFlight++
 	f.started[r] = f.inFlight
 	f.desk.Start(r)
 }
 
-func (f *failsafe) Leave(_ time.Duration, r *lab.Request) { f.queue.remove(r) }
+func (f *failsafe) Leave(_ time.Duration, r *sim.Request) { f.queue.remove(r) }
 
-func (f *failsafe) Done(now time.Duration, r *lab.Request, e lab.End) {
+func (f *failsafe) Done(now time.Duration, r *sim.Request, e sim.End) {
 	if !e.Canceled {
 		f.limit.answer(e.Latency, f.started[r])
 	}

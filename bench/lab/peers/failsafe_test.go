@@ -11,36 +11,36 @@ import (
 	"github.com/failsafe-go/failsafe-go/priority"
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/firebreak-go/firebreak/bench/lab"
+	"github.com/firebreak-go/firebreak/bench/lab/sim"
 )
 
 // original is failsafe-go itself. It must run within a bubble of synctest, whose time
 // it moves to that of the desk.
 type original struct {
-	desk    lab.Desk
+	desk    sim.Desk
 	start   time.Time
 	limiter adaptivelimiter.PriorityLimiter[any]
-	permits map[*lab.Request]adaptivelimiter.Permit
+	permits map[*sim.Request]adaptivelimiter.Permit
 	queue   []*waiter // in the order of arrival
 }
 
 type waiter struct {
-	request *lab.Request
+	request *sim.Request
 	leave   context.CancelFunc
 	result  chan adaptivelimiter.Permit // closed without one if there is none
 }
 
-func newOriginal(ctx context.Context, desk lab.Desk, m lab.Model) *original {
+func newOriginal(ctx context.Context, desk sim.Desk, m sim.Model) *original {
 	prioritizer := adaptivelimiter.NewPrioritizer()
 	prioritizer.ScheduleCalibrations(ctx, calibration)
 	return &original{
 		desk: desk, start: time.Now(),
 		limiter: adaptivelimiter.NewBuilder[any]().WithLimits(1, uint(failsafeMost(m)), 20).BuildPrioritized(prioritizer),
-		permits: make(map[*lab.Request]adaptivelimiter.Permit),
+		permits: make(map[*sim.Request]adaptivelimiter.Permit),
 	}
 }
 
-func (o *original) Arrive(now time.Duration, r *lab.Request) {
+func (o *original) Arrive(now time.Duration, r *sim.Request) {
 	o.moveTo(now)
 	ctx, cancel := context.WithCancel(priority.ContextWithLevel(context.Background(), failsafeLevel(o.desk, r)))
 	w := &waiter{r, cancel, make(chan adaptivelimiter.Permit, 1)}
@@ -54,7 +54,7 @@ func (o *original) Arrive(now time.Duration, r *lab.Request) {
 	o.settle()
 }
 
-func (o *original) Leave(now time.Duration, r *lab.Request) {
+func (o *original) Leave(now time.Duration, r *sim.Request) {
 	o.moveTo(now)
 	for i, w := range o.queue {
 		if w.request == r {
@@ -66,7 +66,7 @@ func (o *original) Leave(now time.Duration, r *lab.Request) {
 	o.settle()
 }
 
-func (o *original) Done(now time.Duration, r *lab.Request, e lab.End) {
+func (o *original) Done(now time.Duration, r *sim.Request, e sim.End) {
 	o.moveTo(now)
 	permit := o.permits[r]
 	delete(o.permits, r)
@@ -133,7 +133,7 @@ func TestFailsafeIsTheOriginal(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			const length = 60 * time.Second
-			m := lab.Model{Workers: tt.workers, Mean: tt.mean.Seconds()}
+			m := sim.Model{Workers: tt.workers, Mean: tt.mean.Seconds()}
 			port := newDesk(tt.workers)
 			port.policy = Failsafe().New(port, m)
 			traffic(port, tt.workers, tt.mean, length)

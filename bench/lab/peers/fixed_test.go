@@ -5,13 +5,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/firebreak-go/firebreak/bench/lab"
+	"github.com/firebreak-go/firebreak/bench/lab/sim"
 )
 
 // begin returns a desk for a maker's policy, before a server with some workers.
-func begin(maker lab.Maker, workers int) *desk {
+func begin(maker sim.Maker, workers int) *desk {
 	d := newDesk(workers)
-	d.policy = maker.New(d, lab.Model{Workers: workers, Mean: 1})
+	d.policy = maker.New(d, sim.Model{Workers: workers, Mean: 1})
 	return d
 }
 

@@ -4,7 +4,7 @@ import (
 	"math"
 	"time"
 
-	"github.com/firebreak-go/firebreak/bench/lab"
+	"github.com/firebreak-go/firebreak/bench/lab/sim"
 )
 
 // Gradient2 is a port of Gradient2Limit of Netflix's concurrency-limits, within its
@@ -18,8 +18,8 @@ import (
 //
 // An answer counts however it ended. Requests whose callers have gone count for
 // nothing, as in the interceptor for gRPC, but keep their places until the work ends.
-func Gradient2() lab.Maker {
-	return lab.Maker{Name: "Gradient2", New: func(desk lab.Desk, m lab.Model) lab.Policy {
+func Gradient2() sim.Maker {
+	return sim.Maker{Name: "Gradient2", New: func(desk sim.Desk, m sim.Model) sim.Policy {
 		c := float64(m.Knee())
 		return newPartitioned(desk, &windowed{netflixLimit: newGradient2(min(20, c), max(200, 2*c))})
 	}}
@@ -30,8 +30,8 @@ func Gradient2() lab.Maker {
 // [Gradient2]. Without a window it would learn from each answer, which is what the
 // limiters do if nothing is said, but then it holds most servers at half of what they
 // can do. Its highest limit of 1000 would be raised to twice the capacity.
-func Vegas() lab.Maker {
-	return lab.Maker{Name: "Vegas", New: func(desk lab.Desk, m lab.Model) lab.Policy {
+func Vegas() sim.Maker {
+	return sim.Maker{Name: "Vegas", New: func(desk sim.Desk, m sim.Model) sim.Policy {
 		return newPartitioned(desk, &windowed{netflixLimit: newVegas(max(1000, 2*float64(m.Knee())), desk.Rand())})
 	}}
 }
@@ -39,12 +39,12 @@ func Vegas() lab.Maker {
 // partitioned admits within a limit of Netflix's. A partition counts only when the
 // limit is reached: it may then exceed it, up to its own share.
 type partitioned struct {
-	desk     lab.Desk
+	desk     sim.Desk
 	limit    netflixLimit
 	inFlight int
 	top      partition
 	rest     partition
-	started  map[*lab.Request]int // how many were in flight then
+	started  map[*sim.Request]int // how many were in flight then
 }
 
 type partition struct {
@@ -52,21 +52,21 @@ type partition struct {
 	busy  int
 }
 
-func newPartitioned(desk lab.Desk, limit netflixLimit) *partitioned {
+func newPartitioned(desk sim.Desk, limit netflixLimit) *partitioned {
 	return &partitioned{
-		desk: desk, limit: limit, started: make(map[*lab.Request]int),
+		desk: desk, limit: limit, started: make(map[*sim.Request]int),
 		top: partition{share: 0.9}, rest: partition{share: 0.1},
 	}
 }
 
-func (p *partitioned) of(r *lab.Request) *partition {
+func (p *partitioned) of(r *sim.Request) *partition {
 	if r.Class == 0 {
 		return &p.top
 	}
 	return &p.rest
 }
 
-func (p *partitioned) Arrive(_ time.Duration, r *lab.Request) {
+func (p *partitioned) Arrive(_ time.Duration, r *sim.Request) {
 	part, limit := p.of(r), p.limit.current()
 	if own := max(1, int(math.Ceil(float64(limit)*part.share))); p.inFlight >= limit && part.busy >= own {
 		p.desk.Refuse(r, 0)
@@ -78,9 +78,9 @@ func (p *partitioned) Arrive(_ time.Duration, r *lab.Request) {
 	p.desk.Start(r)
 }
 
-func (*partitioned) Leave(time.Duration, *lab.Request) {}
+func (*partitioned) Leave(time.Duration, *sim.Request) {}
 
-func (p *partitioned) Done(now time.Duration, r *lab.Request, e lab.End) {
+func (p *partitioned) Done(now time.Duration, r *sim.Request, e sim.End) {
 	p.inFlight--
 	p.of(r).busy--
 	if !e.Canceled && e.Latency > 0 {

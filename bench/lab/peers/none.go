@@ -3,16 +3,16 @@ package peers
 import (
 	"time"
 
-	"github.com/firebreak-go/firebreak/bench/lab"
+	"github.com/firebreak-go/firebreak/bench/lab/sim"
 )
 
 // None starts every request at once: what the server does without protection.
-func None() lab.Maker {
-	return lab.Maker{Name: "none", New: func(desk lab.Desk, _ lab.Model) lab.Policy { return none{desk} }}
+func None() sim.Maker {
+	return sim.Maker{Name: "none", New: func(desk sim.Desk, _ sim.Model) sim.Policy { return none{desk} }}
 }
 
-type none struct{ desk lab.Desk }
+type none struct{ desk sim.Desk }
 
-func (n none) Arrive(_ time.Duration, r *lab.Request)        { n.desk.Start(r) }
-func (none) Leave(time.Duration, *lab.Request)               {}
-func (none) Done(_ time.Duration, _ *lab.Request, _ lab.End) {}
+func (n none) Arrive(_ time.Duration, r *sim.Request)        { n.desk.Start(r) }
+func (none) Leave(time.Duration, *sim.Request)               {}
+func (none) Done(_ time.Duration, _ *sim.Request, _ sim.End) {}

@@ -3,9 +3,9 @@
 // names the version, the settings and the differences.
 package peers
 
-import "github.com/firebreak-go/firebreak/bench/lab"
+import "github.com/firebreak-go/firebreak/bench/lab/sim"
 
 // All returns the peers, the adaptive ones first.
-func All() []lab.Maker {
-	return []lab.Maker{Failsafe(), Gradient2(), Vegas(), CoDel(), Fixed(), None()}
+func All() []sim.Maker {
+	return []sim.Maker{Failsafe(), Gradient2(), Vegas(), CoDel(), Fixed(), None()}
 }

@@ -5,25 +5,25 @@ import (
 	"testing"
 	"time"
 
-	"github.com/firebreak-go/firebreak/bench/lab"
 	"github.com/firebreak-go/firebreak/bench/lab/peers"
+	"github.com/firebreak-go/firebreak/bench/lab/sim"
 )
 
 // Each of the peers does well where there is no overload, and the same each time.
 func TestPeersInTheLaboratory(t *testing.T) {
 	names := make(map[string]bool)
-	pool := lab.Models()[0]
+	pool := sim.Models()[0]
 	for _, maker := range peers.All() {
 		if names[maker.Name] {
 			t.Errorf("%s: there are two of that name", maker.Name)
 		}
 		names[maker.Name] = true
-		r := lab.RunSteady(pool, 0.5, maker, 1, 5*time.Second)
+		r := sim.RunSteady(pool, 0.5, maker, 1, 5*time.Second)
 		if r.Goodput < 0.99 || r.Shed > 0.01 {
 			t.Errorf("%s: got a goodput of %.3f at half of the capacity, and %.4f refused, want all and none", maker.Name, r.Goodput, r.Shed)
 		}
-		first := lab.RunSteady(pool, 3, maker, 1, 5*time.Second)
-		if !reflect.DeepEqual(first, lab.RunSteady(pool, 3, maker, 1, 5*time.Second)) {
+		first := sim.RunSteady(pool, 3, maker, 1, 5*time.Second)
+		if !reflect.DeepEqual(first, sim.RunSteady(pool, 3, maker, 1, 5*time.Second)) {
 			t.Errorf("%s: the same run gave two results", maker.Name)
 		}
 		if limited := maker.Name != "none"; limited != (first.Goodput > 0.5) {
@@ -35,12 +35,12 @@ func TestPeersInTheLaboratory(t *testing.T) {
 // No peer makes a run of a transient panic, which is what the laboratory does about a
 // request that is decided on twice.
 func TestPeersInTrouble(t *testing.T) {
-	for _, transient := range lab.Transients()[:4] {
+	for _, transient := range sim.Transients()[:4] {
 		for i := range transient.Phases {
 			transient.Phases[i].For = 3 * time.Second
 		}
 		for _, maker := range peers.All() {
-			lab.RunTransient(transient, maker, 1)
+			sim.RunTransient(transient, maker, 1)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package lab
+package sim
 
 import (
 	"math/rand/v2"

@@ -1,4 +1,4 @@
-package lab
+package sim
 
 import (
 	"time"
@@ -59,7 +59,7 @@ func (f *firebreak) Leave(now time.Duration, r *Request) {
 	f.now = now
 	w, waits := r.Data.(*adaptive.Waiter)
 	if !waits || !f.limiter.Leave(now, w) {
-		panic("lab: a request left that does not wait")
+		panic("sim: a request left that does not wait")
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/firebreak-go/firebreak/bench/lab"
+	"github.com/firebreak-go/firebreak/bench/lab/sim"
 )
 
 func TestFlags(t *testing.T) {
@@ -21,11 +21,11 @@ func TestFlags(t *testing.T) {
 		seeds      int
 		command    string
 	}{
-		{"", 8, 6, "firebreak failsafe-go Gradient2 Vegas CoDel fixed limit none", lab.Loads(), 1, program},
-		{"-full", 8, 6, "firebreak failsafe-go Gradient2 Vegas CoDel fixed limit none", lab.Loads(), 3, program + " -full=true"},
-		{"-full|-seeds=2", 8, 6, "firebreak failsafe-go Gradient2 Vegas CoDel fixed limit none", lab.Loads(), 2, program + " -full=true -seeds=2"},
-		{"-models=none|-policies=codel,Firebreak", 0, 6, "firebreak CoDel", lab.Loads(), 1, program + " -models=none -policies=codel,Firebreak"},
-		{"-models=Shared cpu,io-bound|-transients=none", 2, 0, "firebreak failsafe-go Gradient2 Vegas CoDel fixed limit none", lab.Loads(), 1,
+		{"", 8, 6, "firebreak failsafe-go Gradient2 Vegas CoDel fixed limit none", sim.Loads(), 1, program},
+		{"-full", 8, 6, "firebreak failsafe-go Gradient2 Vegas CoDel fixed limit none", sim.Loads(), 3, program + " -full=true"},
+		{"-full|-seeds=2", 8, 6, "firebreak failsafe-go Gradient2 Vegas CoDel fixed limit none", sim.Loads(), 2, program + " -full=true -seeds=2"},
+		{"-models=none|-policies=codel,Firebreak", 0, 6, "firebreak CoDel", sim.Loads(), 1, program + " -models=none -policies=codel,Firebreak"},
+		{"-models=Shared cpu,io-bound|-transients=none", 2, 0, "firebreak failsafe-go Gradient2 Vegas CoDel fixed limit none", sim.Loads(), 1,
 			program + " -models='Shared cpu,io-bound' -transients=none"},
 		{"-loads=2, 0.5,2|-html=x.html|-json", 8, 6, "firebreak failsafe-go Gradient2 Vegas CoDel fixed limit none", []float64{0.5, 2}, 1, program + " -loads='2, 0.5,2'"},
 	} {

@@ -10,15 +10,15 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/firebreak-go/firebreak/bench/lab"
 	"github.com/firebreak-go/firebreak/bench/lab/peers"
+	"github.com/firebreak-go/firebreak/bench/lab/sim"
 )
 
 // options are what the flags say.
 type options struct {
-	models     []lab.Model
-	transients []lab.Transient
-	policies   []lab.Maker
+	models     []sim.Model
+	transients []sim.Transient
+	policies   []sim.Maker
 	loads      []float64
 	seeds      []uint64
 	full       bool
@@ -28,13 +28,13 @@ type options struct {
 }
 
 const (
-	program   = "go run ./bench/cmd/lab"
+	program   = "go run ./bench/lab"
 	fullSeeds = 3
 	mostSeeds = 100
 	mostLoad  = 100
 )
 
-func policies() []lab.Maker { return append([]lab.Maker{lab.Firebreak()}, peers.All()...) }
+func policies() []sim.Maker { return append([]sim.Maker{sim.Firebreak()}, peers.All()...) }
 
 // parse reads the flags. It writes the help to w if that is asked for, and returns
 // [flag.ErrHelp] then.
@@ -79,11 +79,11 @@ func parse(args []string, w io.Writer) (options, error) {
 		note(fmt.Errorf("the argument is %q, want none but flags", flags.Arg(0)))
 	}
 	var err error
-	o.models, err = choose("models", *models, lab.Models(), func(m lab.Model) string { return m.Name }, true)
+	o.models, err = choose("models", *models, sim.Models(), func(m sim.Model) string { return m.Name }, true)
 	note(err)
-	o.transients, err = choose("transients", *transients, lab.Transients(), func(t lab.Transient) string { return t.Name }, true)
+	o.transients, err = choose("transients", *transients, sim.Transients(), func(t sim.Transient) string { return t.Name }, true)
 	note(err)
-	o.policies, err = choose("policies", *makers, policies(), func(m lab.Maker) string { return m.Name }, false)
+	o.policies, err = choose("policies", *makers, policies(), func(m sim.Maker) string { return m.Name }, false)
 	note(err)
 	o.loads, err = parseLoads(*loads)
 	note(err)
@@ -146,7 +146,7 @@ func key(name string) string {
 
 func parseLoads(list string) ([]float64, error) {
 	if list == "" {
-		return lab.Loads(), nil
+		return sim.Loads(), nil
 	}
 	var loads []float64
 	for _, s := range strings.Split(list, ",") {

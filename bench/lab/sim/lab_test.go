@@ -1,4 +1,4 @@
-package lab_test
+package sim_test
 
 import (
 	"math"
@@ -8,12 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/firebreak-go/firebreak/bench/lab"
+	"github.com/firebreak-go/firebreak/bench/lab/sim"
 )
 
-func models() map[string]lab.Model {
-	models := make(map[string]lab.Model)
-	for _, m := range lab.Models() {
+func models() map[string]sim.Model {
+	models := make(map[string]sim.Model)
+	for _, m := range sim.Models() {
 		models[m.Name] = m
 	}
 	return models
@@ -23,12 +23,12 @@ func models() map[string]lab.Model {
 // they like.
 type gate struct {
 	t       *testing.T
-	desk    lab.Desk
+	desk    sim.Desk
 	places  int
-	waiting []*lab.Request
+	waiting []*sim.Request
 }
 
-func (g *gate) Arrive(now time.Duration, r *lab.Request) {
+func (g *gate) Arrive(now time.Duration, r *sim.Request) {
 	if r.Arrival != now || r.Deadline <= now {
 		g.t.Fatalf("a request came at %v that has %v to %v on it", now, r.Arrival, r.Deadline)
 	}
@@ -39,14 +39,14 @@ func (g *gate) Arrive(now time.Duration, r *lab.Request) {
 	g.waiting = append(g.waiting, r)
 }
 
-func (g *gate) Leave(now time.Duration, r *lab.Request) {
+func (g *gate) Leave(now time.Duration, r *sim.Request) {
 	if now != r.Deadline || g.waiting[0] != r {
 		g.t.Fatalf("a request left at %v, want it at its deadline %v and in the order of arrival", now, r.Deadline)
 	}
 	g.waiting = g.waiting[1:]
 }
 
-func (g *gate) Done(now time.Duration, r *lab.Request, e lab.End) {
+func (g *gate) Done(now time.Duration, r *sim.Request, e sim.End) {
 	if e.Canceled != (now > r.Deadline) || e.Latency <= 0 || e.Failed {
 		g.t.Fatalf("a request with deadline %v ended at %v with %+v", r.Deadline, now, e)
 	}
@@ -56,20 +56,20 @@ func (g *gate) Done(now time.Duration, r *lab.Request, e lab.End) {
 	}
 }
 
-func gated(t *testing.T, places int) lab.Maker {
+func gated(t *testing.T, places int) sim.Maker {
 	t.Helper()
-	return lab.Maker{Name: "gate", New: func(desk lab.Desk, _ lab.Model) lab.Policy { return &gate{t: t, desk: desk, places: places} }}
+	return sim.Maker{Name: "gate", New: func(desk sim.Desk, _ sim.Model) sim.Policy { return &gate{t: t, desk: desk, places: places} }}
 }
 
 // A freshest keeps as many at work as there are places, and one who waits: the last
 // that came.
 type freshest struct {
-	desk   lab.Desk
+	desk   sim.Desk
 	places int
-	last   *lab.Request
+	last   *sim.Request
 }
 
-func (f *freshest) Arrive(_ time.Duration, r *lab.Request) {
+func (f *freshest) Arrive(_ time.Duration, r *sim.Request) {
 	if f.desk.InFlight() < f.places {
 		f.desk.Start(r)
 		return
@@ -80,9 +80,9 @@ func (f *freshest) Arrive(_ time.Duration, r *lab.Request) {
 	f.last = r
 }
 
-func (f *freshest) Leave(time.Duration, *lab.Request) { f.last = nil }
+func (f *freshest) Leave(time.Duration, *sim.Request) { f.last = nil }
 
-func (f *freshest) Done(time.Duration, *lab.Request, lab.End) {
+func (f *freshest) Done(time.Duration, *sim.Request, sim.End) {
 	if f.last != nil {
 		f.desk.Start(f.last)
 		f.last = nil
@@ -95,8 +95,8 @@ func TestCapacityIsWhatTheServerDoes(t *testing.T) {
 	for name, m := range models() {
 		m.Patience *= 5 // all that is done counts
 		at := func(places int) float64 {
-			maker := lab.Maker{New: func(desk lab.Desk, _ lab.Model) lab.Policy { return &freshest{desk: desk, places: places} }}
-			return lab.RunSteady(m, 5, maker, 1, m.Length()/2).Goodput
+			maker := sim.Maker{New: func(desk sim.Desk, _ sim.Model) sim.Policy { return &freshest{desk: desk, places: places} }}
+			return sim.RunSteady(m, 5, maker, 1, m.Length()/2).Goodput
 		}
 		knee := m.Knee()
 		if got := at(knee); math.Abs(got-1) > 0.03 {
@@ -127,26 +127,26 @@ func TestMean(t *testing.T) {
 
 func TestARunIsTheSameAgain(t *testing.T) {
 	m := models()["bimodal"]
-	first := lab.RunSteady(m, 2, lab.Firebreak(), 7, 5*time.Second)
-	if !reflect.DeepEqual(first, lab.RunSteady(m, 2, lab.Firebreak(), 7, 5*time.Second)) {
+	first := sim.RunSteady(m, 2, sim.Firebreak(), 7, 5*time.Second)
+	if !reflect.DeepEqual(first, sim.RunSteady(m, 2, sim.Firebreak(), 7, 5*time.Second)) {
 		t.Error("the second run differs")
 	}
-	if reflect.DeepEqual(first, lab.RunSteady(m, 2, lab.Firebreak(), 8, 5*time.Second)) {
+	if reflect.DeepEqual(first, sim.RunSteady(m, 2, sim.Firebreak(), 8, 5*time.Second)) {
 		t.Error("another seed gives the same")
 	}
 }
 
 // All policies meet the same clients.
 func TestTrafficDoesNotDependOnThePolicy(t *testing.T) {
-	offered := func(maker lab.Maker) (clients [][2]int) {
-		for _, transient := range lab.Transients()[:3] {
-			for _, p := range lab.RunTransient(transient, maker, 1).Series {
+	offered := func(maker sim.Maker) (clients [][2]int) {
+		for _, transient := range sim.Transients()[:3] {
+			for _, p := range sim.RunTransient(transient, maker, 1).Series {
 				clients = append(clients, [2]int{p.Offered, p.Top})
 			}
 		}
 		return clients
 	}
-	if !slices.Equal(offered(lab.Firebreak()), offered(gated(t, 10))) {
+	if !slices.Equal(offered(sim.Firebreak()), offered(gated(t, 10))) {
 		t.Error("with another policy other clients came")
 	}
 }
@@ -155,10 +155,10 @@ func TestTrafficDoesNotDependOnThePolicy(t *testing.T) {
 // answered in time.
 func TestQueuesThatAreTooLongAreUseless(t *testing.T) {
 	for name, m := range models() {
-		if r := lab.RunSteady(m, 2, gated(t, m.Knee()), 1, 0); r.Goodput > 0.3 || r.Waste < 0.6 {
+		if r := sim.RunSteady(m, 2, gated(t, m.Knee()), 1, 0); r.Goodput > 0.3 || r.Waste < 0.6 {
 			t.Errorf("%s: the goodput is %.2f and the waste %.2f without a bound on the queue, want little and much", name, r.Goodput, r.Waste)
 		}
-		if r := lab.RunSteady(m, 0.5, gated(t, m.Knee()), 1, 0); r.Goodput < 0.999 || r.Shed > 0 {
+		if r := sim.RunSteady(m, 0.5, gated(t, m.Knee()), 1, 0); r.Goodput < 0.999 || r.Shed > 0 {
 			t.Errorf("%s: the goodput is %.4f at half the capacity, want all", name, r.Goodput)
 		}
 	}
@@ -166,24 +166,24 @@ func TestQueuesThatAreTooLongAreUseless(t *testing.T) {
 
 // A scripted policy refuses everyone, and says when to come again.
 type refusing struct {
-	desk  lab.Desk
+	desk  sim.Desk
 	after time.Duration
 	came  *[]time.Duration
 }
 
-func (p refusing) Arrive(now time.Duration, r *lab.Request) {
+func (p refusing) Arrive(now time.Duration, r *sim.Request) {
 	*p.came = append(*p.came, now)
 	p.desk.Refuse(r, p.after)
 }
-func (refusing) Leave(time.Duration, *lab.Request)         {}
-func (refusing) Done(time.Duration, *lab.Request, lab.End) {}
+func (refusing) Leave(time.Duration, *sim.Request)         {}
+func (refusing) Done(time.Duration, *sim.Request, sim.End) {}
 
 func TestClientsComeAgain(t *testing.T) {
 	var came []time.Duration
-	maker := lab.Maker{New: func(desk lab.Desk, _ lab.Model) lab.Policy { return refusing{desk, 3 * time.Second, &came} }}
-	r := lab.RunTransient(lab.Transient{
+	maker := sim.Maker{New: func(desk sim.Desk, _ sim.Model) sim.Policy { return refusing{desk, 3 * time.Second, &came} }}
+	r := sim.RunTransient(sim.Transient{
 		Model: models()["pool"], Retries: 2,
-		Phases: []lab.Phase{{For: time.Second, Load: 1e-9}, {For: 10 * time.Second, Load: 1e-9, Herd: 2}},
+		Phases: []sim.Phase{{For: time.Second, Load: 1e-9}, {For: 10 * time.Second, Load: 1e-9, Herd: 2}},
 	}, maker, 1)
 	if len(came) < 6 || came[0] != time.Second || came[2] != 4*time.Second || came[4] != 7*time.Second {
 		t.Errorf("a herd of 2 came at %v, want it after 1s, 4s, 7s and so on", came)
@@ -191,16 +191,16 @@ func TestClientsComeAgain(t *testing.T) {
 	if r.HerdServed != 0 || r.Goodput != 1 {
 		t.Errorf("got %v and %v, want that the herd was not served, and that nobody else came", r.HerdServed, r.Goodput)
 	}
-	if s := lab.Sum(r.Series, 0, 5*time.Second); s.Attempts != 4 || s.Refused != 4 || s.Offered != 0 {
+	if s := sim.Sum(r.Series, 0, 5*time.Second); s.Attempts != 4 || s.Refused != 4 || s.Offered != 0 {
 		t.Errorf("got %+v, want 4 attempts, all refused", s)
 	}
 }
 
 func TestAPolicyThatDecidesTwicePanics(t *testing.T) {
-	for name, decide := range map[string]func(lab.Desk, *lab.Request){
-		"start and refuse": func(d lab.Desk, r *lab.Request) { d.Start(r); d.Refuse(r, 0) },
-		"start twice":      func(d lab.Desk, r *lab.Request) { d.Start(r); d.Start(r) },
-		"refuse and start": func(d lab.Desk, r *lab.Request) { d.Refuse(r, 0); d.Start(r) },
+	for name, decide := range map[string]func(sim.Desk, *sim.Request){
+		"start and refuse": func(d sim.Desk, r *sim.Request) { d.Start(r); d.Refuse(r, 0) },
+		"start twice":      func(d sim.Desk, r *sim.Request) { d.Start(r); d.Start(r) },
+		"refuse and start": func(d sim.Desk, r *sim.Request) { d.Refuse(r, 0); d.Start(r) },
 	} {
 		func() {
 			defer func() {
@@ -208,7 +208,7 @@ func TestAPolicyThatDecidesTwicePanics(t *testing.T) {
 					t.Errorf("%s: no panic", name)
 				}
 			}()
-			lab.RunSteady(models()["pool"], 1, lab.Maker{New: func(desk lab.Desk, _ lab.Model) lab.Policy {
+			sim.RunSteady(models()["pool"], 1, sim.Maker{New: func(desk sim.Desk, _ sim.Model) sim.Policy {
 				return deciding{desk, decide}
 			}}, 1, time.Second)
 		}()
@@ -216,10 +216,10 @@ func TestAPolicyThatDecidesTwicePanics(t *testing.T) {
 }
 
 type deciding struct {
-	desk   lab.Desk
-	decide func(lab.Desk, *lab.Request)
+	desk   sim.Desk
+	decide func(sim.Desk, *sim.Request)
 }
 
-func (p deciding) Arrive(_ time.Duration, r *lab.Request)  { p.decide(p.desk, r) }
-func (deciding) Leave(time.Duration, *lab.Request)         {}
-func (deciding) Done(time.Duration, *lab.Request, lab.End) {}
+func (p deciding) Arrive(_ time.Duration, r *sim.Request)  { p.decide(p.desk, r) }
+func (deciding) Leave(time.Duration, *sim.Request)         {}
+func (deciding) Done(time.Duration, *sim.Request, sim.End) {}

@@ -15,7 +15,7 @@ var none = number(math.NaN())
 
 func example() report {
 	return report{
-		Command: "go run ./bench/cmd/lab", Date: "2026-01-02", Seeds: []uint64{1, 2, 3}, Loads: []float64{0.5, 1, 5, 10},
+		Command: "go run ./bench/lab", Date: "2026-01-02", Seeds: []uint64{1, 2, 3}, Loads: []float64{0.5, 1, 5, 10},
 		Models: []model{{
 			Name: "pool", About: "16 workers & <a queue>",
 			Rows: []row{
@@ -78,7 +78,7 @@ func TestHTML(t *testing.T) {
 		t.Errorf("got %d plots, want 2", n)
 	}
 	for _, want := range []string{
-		"2026-01-02", "seeds 1 to 3", "go run ./bench/cmd/lab", "16 workers &amp; &lt;a queue&gt;",
+		"2026-01-02", "seeds 1 to 3", "go run ./bench/lab", "16 workers &amp; &lt;a queue&gt;",
 		`<td class="low">0.01</td>`, `<td class="low">never</td>`, `<td class="">&lt;0.1 %</td>`, `<td class="firebreak">`,
 	} {
 		if !strings.Contains(page, want) {

@@ -1,4 +1,4 @@
-// Package lab is a laboratory for limiters of load: a simulation of servers, clients
+// Package sim is a laboratory for limiters of load: a simulation of servers, clients
 // and overload in virtual time, in which all policies meet the same traffic.
 //
 // A run has a [Model] of a server, clients that come at random, without waiting for
@@ -25,4 +25,4 @@
 // A Model, a Transient and a Policy are values that anyone can make. Callers who know
 // their service put in how many requests it works on at once, how long one takes, and
 // after what time callers leave; a limiter needs an adapter of three methods.
-package lab
+package sim

@@ -6,7 +6,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/firebreak-go/firebreak/bench/lab"
+	"github.com/firebreak-go/firebreak/bench/lab/sim"
 )
 
 // help says what the program does, its flags, and what they may name.
@@ -29,11 +29,11 @@ Usage: `+program+` [flags]
 		fmt.Fprintf(w, "  -%s\n      %s\n", strings.TrimSpace(f.Name+" "+value), usage)
 	})
 	fmt.Fprint(w, "\nServers:\n")
-	for _, m := range lab.Models() {
+	for _, m := range sim.Models() {
 		fmt.Fprintf(w, "  %-12s  %s\n", m.Name, m.About)
 	}
 	fmt.Fprint(w, "\nDisturbances, of the pool:\n")
-	for _, t := range lab.Transients() {
+	for _, t := range sim.Transients() {
 		fmt.Fprintf(w, "  %-12s  %s\n", t.Name, t.About)
 	}
 	var names []string

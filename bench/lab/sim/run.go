@@ -1,4 +1,4 @@
-package lab
+package sim
 
 import (
 	"math/rand/v2"
@@ -308,7 +308,7 @@ func (w *world) result(from, to time.Duration) Result {
 // Start implements [Desk].
 func (w *world) Start(r *Request) {
 	if r.state != undecided {
-		panic("lab: a request is started that was decided on already")
+		panic("sim: a request is started that was decided on already")
 	}
 	r.state, r.start = started, w.now
 	w.server.take(w.now, r)
@@ -317,7 +317,7 @@ func (w *world) Start(r *Request) {
 // Refuse implements [Desk].
 func (w *world) Refuse(r *Request, after time.Duration) {
 	if r.state != undecided {
-		panic("lab: a request is refused that was decided on already")
+		panic("sim: a request is refused that was decided on already")
 	}
 	r.state = decided
 	w.at(w.now).Refused++

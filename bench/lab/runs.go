@@ -8,32 +8,32 @@ import (
 	"sync"
 	"time"
 
-	"github.com/firebreak-go/firebreak/bench/lab"
+	"github.com/firebreak-go/firebreak/bench/lab/sim"
 )
 
 // A run is one simulation. Its result has a place of its own, so that the order in
 // which the runs end changes nothing.
 type run struct {
 	what   string
-	do     func() lab.Result
-	result lab.Result
+	do     func() sim.Result
+	result sim.Result
 }
 
 // quickLength is how long a quick run measures, as a share of a full one.
 const quickLength = 0.4
 
 // steady returns the runs of a model, a policy and a load, one for each seed.
-func (o options) steady(m lab.Model, load float64, p lab.Maker) []*run {
+func (o options) steady(m sim.Model, load float64, p sim.Maker) []*run {
 	length := m.Length()
 	if !o.full {
-		length = time.Duration(quickLength * float64(length)).Round(lab.Step)
+		length = time.Duration(quickLength * float64(length)).Round(sim.Step)
 	}
 	var runs []*run
 	for _, seed := range o.seeds {
 		runs = append(runs, &run{
 			what: fmt.Sprintf("%s at %s, %s", m.Name, times(load), p.Name),
-			do: func() lab.Result {
-				r := lab.RunSteady(m, load, p, seed, length)
+			do: func() sim.Result {
+				r := sim.RunSteady(m, load, p, seed, length)
 				r.Series = nil // nobody looks at it, and all together would fill the memory
 				return r
 			},
@@ -42,12 +42,12 @@ func (o options) steady(m lab.Model, load float64, p lab.Maker) []*run {
 	return runs
 }
 
-func (o options) disturbed(t lab.Transient, p lab.Maker) []*run {
+func (o options) disturbed(t sim.Transient, p sim.Maker) []*run {
 	var runs []*run
 	for _, seed := range o.seeds {
 		runs = append(runs, &run{
 			what: fmt.Sprintf("%s, %s", t.Name, p.Name),
-			do:   func() lab.Result { return lab.RunTransient(t, p, seed) },
+			do:   func() sim.Result { return sim.RunTransient(t, p, seed) },
 		})
 	}
 	return runs
@@ -120,9 +120,9 @@ func (o options) report(p plan, now time.Time) report {
 		for j, maker := range o.policies {
 			line := row{Policy: maker.Name}
 			for _, runs := range p.steady[i][j] {
-				line.Goodput = append(line.Goodput, average(runs, func(r lab.Result) float64 { return r.Goodput }))
-				line.Shed = append(line.Shed, average(runs, func(r lab.Result) float64 { return r.Shed }))
-				line.TopClass = append(line.TopClass, average(runs, func(r lab.Result) float64 { return r.TopClass }))
+				line.Goodput = append(line.Goodput, average(runs, func(r sim.Result) float64 { return r.Goodput }))
+				line.Shed = append(line.Shed, average(runs, func(r sim.Result) float64 { return r.Shed }))
+				line.TopClass = append(line.TopClass, average(runs, func(r sim.Result) float64 { return r.TopClass }))
 			}
 			shown.Rows = append(shown.Rows, line)
 		}
@@ -145,16 +145,16 @@ func (o options) report(p plan, now time.Time) report {
 // transient changes within it.
 const bin = time.Second
 
-func courseOf(t lab.Transient, policy string, runs []*run) course {
+func courseOf(t sim.Transient, policy string, runs []*run) course {
 	until := t.To()
 	if until == t.From() { // it stays
 		until = t.Length()
 	}
 	c := course{
 		Policy:    policy,
-		Meanwhile: average(runs, func(r lab.Result) float64 { g, _ := goodput(r.Series, t.From(), until); return g }),
-		TopClass:  average(runs, func(r lab.Result) float64 { _, top := goodput(r.Series, t.From(), until); return top }),
-		Attempts:  average(runs, func(r lab.Result) float64 { return r.Attempts }),
+		Meanwhile: average(runs, func(r sim.Result) float64 { g, _ := goodput(r.Series, t.From(), until); return g }),
+		TopClass:  average(runs, func(r sim.Result) float64 { _, top := goodput(r.Series, t.From(), until); return top }),
+		Attempts:  average(runs, func(r sim.Result) float64 { return r.Attempts }),
 	}
 	for _, r := range runs {
 		recovery := math.NaN()
@@ -165,17 +165,17 @@ func courseOf(t lab.Transient, policy string, runs []*run) course {
 	}
 	for at := time.Duration(0); at+bin <= t.Length(); at += bin {
 		c.Times = append(c.Times, number((at + bin/2).Seconds()))
-		c.Goodput = append(c.Goodput, average(runs, func(r lab.Result) float64 { return lab.Sum(r.Series, at, at+bin).Share() }))
+		c.Goodput = append(c.Goodput, average(runs, func(r sim.Result) float64 { return sim.Sum(r.Series, at, at+bin).Share() }))
 	}
 	return c
 }
 
 // goodput returns that of a stretch, of all and of the top class, as shares of the
 // ideal of each second.
-func goodput(series []lab.Point, from, to time.Duration) (all, top float64) {
+func goodput(series []sim.Point, from, to time.Duration) (all, top float64) {
 	var good, ideal, topGood, topIdeal float64
 	for at := from; at < to; at += bin {
-		p := lab.Sum(series, at, at+bin)
+		p := sim.Sum(series, at, at+bin)
 		good += float64(p.Good)
 		ideal += p.Ideal()
 		topGood += float64(p.TopGood)
@@ -184,7 +184,7 @@ func goodput(series []lab.Point, from, to time.Duration) (all, top float64) {
 	return good / ideal, topGood / topIdeal
 }
 
-func average(runs []*run, of func(lab.Result) float64) number {
+func average(runs []*run, of func(sim.Result) float64) number {
 	var sum float64
 	for _, r := range runs {
 		sum += of(r.result)

@@ -1,4 +1,4 @@
-package lab_test
+package sim_test
 
 import (
 	"flag"
@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/firebreak-go/firebreak/bench/lab"
+	"github.com/firebreak-go/firebreak/bench/lab/sim"
 )
 
 var full = flag.Bool("lab.full", false, "run all loads with three seeds: about a minute")
@@ -30,13 +30,13 @@ func seeds() []uint64 {
 func TestSteadyLoads(t *testing.T) {
 	loads := []float64{0.8, 1.5, 5}
 	if *full {
-		loads = lab.Loads()
+		loads = sim.Loads()
 	}
-	for _, m := range lab.Models() {
+	for _, m := range sim.Models() {
 		row := fmt.Sprintf("%-10s", m.Name)
 		for _, load := range loads {
 			for _, seed := range seeds() {
-				r := lab.RunSteady(m, load, lab.Firebreak(), seed, 0)
+				r := sim.RunSteady(m, load, sim.Firebreak(), seed, 0)
 				row += fmt.Sprintf("  %g×: %.3f", load, r.Goodput)
 				at := fmt.Sprintf("%s at %g×, seed %d", m.Name, load, seed)
 				want := wantGoodput
@@ -59,9 +59,9 @@ func TestSteadyLoads(t *testing.T) {
 }
 
 func TestTransients(t *testing.T) {
-	for _, transient := range lab.Transients() {
+	for _, transient := range sim.Transients() {
 		for _, seed := range seeds() {
-			r := lab.RunTransient(transient, lab.Firebreak(), seed)
+			r := sim.RunTransient(transient, sim.Firebreak(), seed)
 			t.Logf("%-11s seed %d: goodput %.3f, recovered %t after %v, %.2f attempts, herd served after %v",
 				transient.Name, seed, r.Goodput, r.Recovered, r.Recovery, r.Attempts, r.HerdServed)
 			if !r.Recovered || r.Recovery > wantRecovery {
@@ -79,41 +79,41 @@ func TestOtherTransients(t *testing.T) {
 	models := models()
 	const short, long = 20 * time.Second, 40 * time.Second
 	for _, test := range []struct {
-		lab.Transient
+		sim.Transient
 
 		goodput float64 // of the whole run, at least
 	}{
-		{lab.Transient{
+		{sim.Transient{
 			Name: "I/O-bound work becomes 5 times slower, which is no overload", Model: models["I/O-bound"],
-			Phases: []lab.Phase{{For: short, Load: 0.15}, {For: long, Load: 0.15, Slower: 5}},
+			Phases: []sim.Phase{{For: short, Load: 0.15}, {For: long, Load: 0.15, Slower: 5}},
 		}, 0.95},
-		{lab.Transient{
+		{sim.Transient{
 			Name: "hardly any load, then ten times the capacity", Model: models["I/O-bound"],
-			Phases: []lab.Phase{{For: long, Load: 0.001}, {For: long, Load: 10}},
+			Phases: []sim.Phase{{For: long, Load: 0.001}, {For: long, Load: 10}},
 		}, 0.95},
-		{lab.Transient{
+		{sim.Transient{
 			Name: "a spike on shared CPU", Model: models["shared CPU"],
-			Phases: []lab.Phase{{For: short, Load: 0.7}, {For: short, Load: 10}, {For: long, Load: 0.7}},
+			Phases: []sim.Phase{{For: short, Load: 0.7}, {For: short, Load: 10}, {For: long, Load: 0.7}},
 		}, 0.95},
-		{lab.Transient{
+		{sim.Transient{
 			Name: "a spike under contention", Model: models["contention"],
-			Phases: []lab.Phase{{For: short, Load: 0.7}, {For: short, Load: 10}, {For: long, Load: 0.7}},
+			Phases: []sim.Phase{{For: short, Load: 0.7}, {For: short, Load: 10}, {For: long, Load: 0.7}},
 		}, 0.95},
-		{lab.Transient{
+		{sim.Transient{
 			Name: "a spike with tight timeouts", Model: models["tight"],
-			Phases: []lab.Phase{{For: short, Load: 0.7}, {For: short, Load: 10}, {For: long, Load: 0.7}},
+			Phases: []sim.Phase{{For: short, Load: 0.7}, {For: short, Load: 10}, {For: long, Load: 0.7}},
 		}, 0.95},
-		{lab.Transient{
+		{sim.Transient{
 			Name: "work slower than all patience, on a pool under overload", Model: models["tight"],
-			Phases: []lab.Phase{{For: short, Load: 2}, {For: short, Load: 2, Slower: 20}, {For: long, Load: 2}},
+			Phases: []sim.Phase{{For: short, Load: 2}, {For: short, Load: 2, Slower: 20}, {For: long, Load: 2}},
 		}, 0.9},
-		{lab.Transient{
+		{sim.Transient{
 			Name: "a quarter of the workers at five times the load", Model: models["pool"],
-			Phases: []lab.Phase{{For: short, Load: 5}, {For: short, Load: 5, Workers: 4}, {For: long, Load: 5}},
+			Phases: []sim.Phase{{For: short, Load: 5}, {For: short, Load: 5, Workers: 4}, {For: long, Load: 5}},
 		}, 0.95},
 	} {
 		for _, seed := range seeds() {
-			r := lab.RunTransient(test.Transient, lab.Firebreak(), seed)
+			r := sim.RunTransient(test.Transient, sim.Firebreak(), seed)
 			t.Logf("%s, seed %d: goodput %.3f, recovered %t after %v", test.Name, seed, r.Goodput, r.Recovered, r.Recovery)
 			if !r.Recovered || r.Recovery > wantRecovery || r.Goodput < test.goodput {
 				t.Errorf("%s, seed %d: goodput %.3f, recovered %t after %v, want %v and within %v",

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/firebreak-go/firebreak/bench/lab"
+	"github.com/firebreak-go/firebreak/bench/lab/sim"
 )
 
 var day = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -132,11 +132,11 @@ func TestPageWithoutAPlace(t *testing.T) {
 }
 
 func TestRecoveryIsTheLongestOfTheSeeds(t *testing.T) {
-	spike := lab.Transients()[0]
+	spike := sim.Transients()[0]
 	runs := func(recoveries ...time.Duration) []*run {
 		var all []*run
 		for _, r := range recoveries {
-			all = append(all, &run{result: lab.Result{Recovered: r >= 0, Recovery: r}})
+			all = append(all, &run{result: sim.Result{Recovered: r >= 0, Recovery: r}})
 		}
 		return all
 	}
