@@ -213,16 +213,15 @@ func (l *Limiter) RetryAfter(now time.Duration, class Class) time.Duration {
 	return l.paces[min(max(class, Critical), BestEffort)].after(now)
 }
 
-// MaxWait returns how long a caller with that deadline, 0 if there is none, may wait in
-// the queue: 10s, or half of what it has left. That bounds the wait of a caller who has
-// gone without a sign, and leaves the others the time to go elsewhere when no slot comes
-// free at all.
+// MaxWait returns how long a caller with that deadline may wait in the queue: half of
+// what it has left, at most a minute, or 10s if there is none, the deadline being 0. That
+// bounds the wait of a caller who has gone without a sign, and leaves the others the time
+// to go elsewhere when no slot comes free at all.
 func MaxWait(now, deadline time.Duration) time.Duration {
-	const longest = 10 * time.Second
 	if deadline == 0 {
-		return longest
+		return 10 * time.Second
 	}
-	return min(longest, max(deadline-now, 0)/2)
+	return min(max(deadline-now, 0)/2, time.Minute)
 }
 
 // Usage returns how many calls may be in flight, 0 once closed, and how many are. It
