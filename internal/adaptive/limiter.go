@@ -251,9 +251,9 @@ func (l *Limiter) watch(now time.Duration) Verdict {
 	}
 	l.window.block(now)
 	if over == 1 {
-		l.rooms.empty[0].Store(int64(now))
+		l.rooms.empty[Default].Store(int64(now))
 	}
-	if over > l.rooms.size(now, Critical) {
+	if over > l.rooms.size(now, Default) {
 		return Full
 	}
 	return Admitted

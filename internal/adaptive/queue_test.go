@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 )
 
 // dumbQueue does what queue does with a slice.
@@ -86,6 +87,21 @@ func TestQueueIsLikeADumbOne(t *testing.T) {
 		}
 		if got, want := q.ahead(c), dumb.ahead(c); got != want || q.waiting != len(dumb) {
 			t.Fatalf("step %d: %d ahead of class %d and %d in all, want %d and %d", i, got, c, q.waiting, want, len(dumb))
+		}
+	}
+}
+
+// A queue that stands has less room than a burst, but for the most important class.
+func TestRoomOfAStandingQueue(t *testing.T) {
+	var r rooms
+	r.adapt(32, 100, false)
+	const later = time.Minute
+	for c, want := range map[Class]int64{Critical: burstMin, Default: 16, Degraded: 16, BestEffort: 16} {
+		if got := r.size(0, c); got != burstMin {
+			t.Errorf("class %d, a burst: room for %d, want %d", c, got, burstMin)
+		}
+		if got := r.size(later, c); got != want {
+			t.Errorf("class %d, a minute later: room for %d, want %d", c, got, want)
 		}
 	}
 }

@@ -42,9 +42,12 @@ func (r *rooms) adapt(limit int, rate float64, experiment bool) {
 	r.grace.Store(int64(grace))
 }
 
-// size returns how many may wait in all for one more of class c to be let in.
+// size returns how many may wait in all for one more of class c to be let in. The most
+// important class always has the room of a burst: nobody else waits for it to be served.
+// Where it alone takes all that the server can do, chance makes its queue stand, and a
+// short one would refuse some of it while the less important have slots.
 func (r *rooms) size(now time.Duration, c Class) int64 {
-	if int64(now)-r.empty[c].Load() <= r.grace.Load() {
+	if c == Critical || int64(now)-r.empty[c].Load() <= r.grace.Load() {
 		return r.burst.Load()
 	}
 	return r.standing.Load()
