@@ -27,7 +27,7 @@ tidy: ## go mod tidy in every module
 fuzz: ## run each fuzz target for FUZZTIME (20s)
 	@$(EACH) $(CURDIR)/.ci/fuzz; done
 
-bench: ## compare with other libraries, in two to three minutes
+bench: ## compare with other libraries, in about four minutes
 	@cd bench && go run ./cmd/table
 
 example: ## a third party that fails in every way, with firebreak and without

@@ -82,6 +82,9 @@ func (c Call) Emit(ctx context.Context, e Event) { c.Origin().Emit(ctx, e) }
 
 // Emit does what [Call.Emit] does.
 func (o Origin) Emit(ctx context.Context, e Event) {
+	if o.root == nil && subscribers.Load() == nil {
+		return // nobody is told of a call outside of a Stack
+	}
 	e.Time = time.Now()
 	e.Op, e.Target = o.op, o.target
 	e.Priority = PriorityOf(ctx)

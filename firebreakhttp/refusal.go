@@ -44,7 +44,7 @@ var (
 	toClose   = []string{"close"}
 	tooBusy   = []byte(http.StatusText(http.StatusServiceUnavailable))
 	tooMany   = []byte(http.StatusText(http.StatusTooManyRequests))
-	seconds   = func() (values [61][]string) {
+	seconds   = func() (values [81][]string) {
 		for i := range values {
 			values[i] = []string{strconv.Itoa(i)}
 		}

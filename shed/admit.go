@@ -8,21 +8,18 @@ import (
 	"github.com/firebreak-go/firebreak/internal/adaptive"
 )
 
-// admit returns the time at which the call was let in.
-func (s *Shed) admit(ctx context.Context, c firebreak.Call) (begin time.Duration, err error) {
+// queue is for a call that was not let in at once. It is apart from Do so that no other
+// call is copied for it. It returns the time at which the call was let in after all.
+func (s *Shed) queue(ctx context.Context, c firebreak.Call, now time.Duration) (begin time.Duration, err error) {
 	if ctx.Err() != nil {
 		return 0, firebreak.Unsent(c.Err(ctx)) // nothing is taken for a caller who has left
 	}
-	now := s.now()
-	if s.limiter.TryAdmit(now) {
-		return now, nil
-	}
-	return s.queue(ctx, c, now)
-}
-
-// queue is for a call that does not find a free place.
-func (s *Shed) queue(ctx context.Context, c firebreak.Call, now time.Duration) (begin time.Duration, err error) {
 	class := classOf(firebreak.PriorityOf(ctx))
+	if !s.shadow {
+		if verdict := s.limiter.Refuse(now, class); verdict != adaptive.Queued {
+			return now, s.decided(ctx, c, class, now, verdict) // before anything is made to wait with
+		}
+	}
 	deadline := time.Duration(0)
 	if at, ok := c.Deadline(ctx); ok {
 		deadline = max(at.Sub(s.start), 1)

@@ -60,14 +60,16 @@ func (s *Shed) Do(ctx context.Context, c firebreak.Call, next firebreak.Handler)
 	if c.Exempt {
 		return next(ctx, c)
 	}
-	begin, err := s.admit(ctx, c)
-	if err != nil {
-		return nil, err
+	begin := s.now()
+	if ctx.Err() != nil || !s.limiter.TryAdmit(begin) {
+		if begin, err = s.queue(ctx, c, begin); err != nil {
+			return nil, err
+		}
 	}
 	released := false
 	defer func() {
 		if !released {
-			s.release(c, begin, firebreak.NoReturn(ctx))
+			s.release(c.Began, begin, firebreak.NoReturn(ctx))
 		}
 	}()
 	result, err = next(ctx, c)
@@ -78,7 +80,7 @@ func (s *Shed) Do(ctx context.Context, c firebreak.Call, next firebreak.Handler)
 	}
 	o := s.outcome(c, err)
 	released = true
-	s.release(c, begin, o)
+	s.release(c.Began, begin, o)
 	return result, err
 }
 
@@ -105,17 +107,19 @@ func (s *Shed) Allow(ctx context.Context, c firebreak.Call) (done func(firebreak
 	if c.Exempt {
 		return func(firebreak.Outcome) {}, nil
 	}
-	begin, err := s.admit(ctx, c)
-	if err != nil {
-		return nil, err
+	begin := s.now()
+	if ctx.Err() != nil || !s.limiter.TryAdmit(begin) {
+		if begin, err = s.queue(ctx, c, begin); err != nil {
+			return nil, err
+		}
 	}
 	var once sync.Once
-	return func(o firebreak.Outcome) { once.Do(func() { s.release(c, begin, o) }) }, nil
+	return func(o firebreak.Outcome) { once.Do(func() { s.release(c.Began, begin, o) }) }, nil
 }
 
-func (s *Shed) release(c firebreak.Call, begin time.Duration, o firebreak.Outcome) {
+func (s *Shed) release(began *firebreak.Moment, begin time.Duration, o firebreak.Outcome) {
 	now := s.now()
-	s.limiter.Release(now, s.latency(c.Began, begin, now), endOf(o.Class))
+	s.limiter.Release(now, s.latency(began, begin, now), endOf(o.Class))
 }
 
 // latency returns the time from begin until the answer began, or else until end.

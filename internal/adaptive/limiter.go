@@ -84,6 +84,20 @@ func (l *Limiter) Arrive(now time.Duration, class Class, deadline time.Duration,
 	if l.shadow {
 		return l.watch(now)
 	}
+	if v := l.Refuse(now, class); v != Queued {
+		return v
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.look(now)
+	return l.arrive(now, class, deadline, w)
+}
+
+// Refuse does what Arrive does with an arrival that need not be queued to be refused: it
+// is Closed or Full. Else it returns Queued, has counted nothing, and Arrive is to be
+// asked. It is not for a Limiter in shadow, which refuses nobody.
+func (l *Limiter) Refuse(now time.Duration, class Class) Verdict {
+	class = min(max(class, Critical), BestEffort)
 	if l.closed.Load() {
 		return Closed
 	}
@@ -92,10 +106,7 @@ func (l *Limiter) Arrive(now time.Duration, class Class, deadline time.Duration,
 		l.window.reject(now, class)
 		return Full
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.look(now)
-	return l.arrive(now, class, deadline, w)
+	return Queued
 }
 
 func (l *Limiter) arrive(now time.Duration, class Class, deadline time.Duration, w *Waiter) Verdict {
