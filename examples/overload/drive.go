@@ -21,9 +21,10 @@ type drive struct {
 	call         caller
 	tally        *tally
 	used         func() use // what the server has used so far
-	tick         func()     // called now and then
+	tick         func()     // called every tickTime
 
 	start    time.Time
+	ticked   time.Time
 	inFlight atomic.Int32
 }
 
@@ -87,8 +88,11 @@ func (d *drive) sleepUntil(ctx context.Context, at time.Time) bool {
 	for time.Now().Before(at) && ctx.Err() == nil {
 		timer := time.NewTimer(min(time.Until(at), tickTime))
 		select {
-		case <-timer.C:
-			d.tick()
+		case now := <-timer.C:
+			if now.Sub(d.ticked) >= tickTime {
+				d.ticked = now
+				d.tick()
+			}
 		case <-ctx.Done():
 			timer.Stop()
 		}
