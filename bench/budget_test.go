@@ -24,8 +24,8 @@ const (
 	maxAllocsRoundTrip = 14
 	maxAllocsRejection = 2
 	maxAllocsHandler   = 10
-	maxAllocsRefusal   = 1 // of a Shed: the error, and what the call would have waited with
-	maxAllocsRefused   = 3 // of a request: the same, the guard and what the answer says
+	maxAllocsRefusal   = 1 // of a Shed: the error that says it
+	maxAllocsRefused   = 3 // of a request: that, the guard and the state of the call
 )
 
 // maxKeyHeap is how many bytes of heap a key may take.

@@ -62,13 +62,21 @@ func New(now time.Duration, cfg Config) *Limiter {
 
 // TryAdmit admits an arrival if the limit is not reached and nobody waits. Otherwise
 // the arrival is Arrive's to decide on: in a Limiter that is closed, too.
-func (l *Limiter) TryAdmit(time.Duration) bool {
+func (l *Limiter) TryAdmit(now time.Duration) bool {
 	n := l.slots.take(int(l.limit.Load()))
 	if n == 0 {
 		return false
 	}
-	l.window.notePeak(n)
+	l.admitted(now, n)
 	return true
+}
+
+// admitted notes that an arrival is one of n in flight.
+func (l *Limiter) admitted(now time.Duration, n int) {
+	if n == 1 {
+		l.window.resume(now)
+	}
+	l.window.notePeak(n)
 }
 
 // Arrive decides on an arrival that TryAdmit did not admit: it is Admitted, Full or
@@ -122,7 +130,7 @@ func (l *Limiter) arrive(now time.Duration, class Class, deadline time.Duration,
 		n = l.slots.wait(limit)
 	}
 	if n > 0 {
-		l.window.notePeak(n)
+		l.admitted(now, n)
 		return Admitted
 	}
 	if l.window.stale(now) && !l.drains.Load() {
@@ -179,7 +187,8 @@ func (l *Limiter) Leave(now time.Duration, w *Waiter) bool {
 // until its answer began, which may be less than it had the slot for.
 func (l *Limiter) Release(now, latency time.Duration, end End) {
 	ready := l.window.count(now, latency, end)
-	if !l.slots.free() {
+	left, ok := l.slots.free()
+	if !ok {
 		l.mu.Lock()
 		l.slots.drop()
 		if ready || l.drains.Load() {
@@ -188,6 +197,9 @@ func (l *Limiter) Release(now, latency time.Duration, end End) {
 		l.fill(now)
 		l.mu.Unlock()
 		return
+	}
+	if left == 0 {
+		l.window.pause(now)
 	}
 	if (ready || l.drains.Load()) && l.mu.TryLock() { // who holds it sees to it, or the next one
 		l.look(now)

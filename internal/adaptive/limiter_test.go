@@ -479,3 +479,33 @@ func FuzzLimiter(f *testing.F) {
 		}
 	})
 }
+
+// What passes between two overloads is no part of the window in which both fall; where the
+// limit was not reached it is.
+func TestPauseInAWindow(t *testing.T) {
+	for _, test := range []struct {
+		over bool
+		want time.Duration
+	}{{true, 2 * time.Second}, {false, 6 * time.Second}} {
+		l := New(0, Config{})
+		limit := l.Snapshot().Limit
+		fill := func(now time.Duration) {
+			for range limit {
+				if !l.TryAdmit(now) {
+					t.Fatal("not admitted under the limit")
+				}
+			}
+		}
+		fill(0)
+		if test.over && l.Arrive(time.Millisecond, Default, 0, nil) != Full {
+			t.Fatal("admitted over the limit")
+		}
+		for range limit {
+			l.Release(time.Second, time.Second, Ignored)
+		}
+		fill(5 * time.Second)
+		if got := l.window.lasted(6 * time.Second); got != test.want {
+			t.Errorf("the limit was reached: %t: the window lasted %v, want %v", test.over, got, test.want)
+		}
+	}
+}

@@ -40,15 +40,16 @@ func (s *slots) take(limit int) int {
 	}
 }
 
-// free gives a slot back, unless somebody waits for it.
-func (s *slots) free() bool {
+// free gives a slot back, unless somebody waits for it. It returns how many are taken
+// then.
+func (s *slots) free() (left int, ok bool) {
 	for {
 		word := s.word.Load()
 		if word >= oneWaiter {
-			return false
+			return 0, false
 		}
 		if s.word.CompareAndSwap(word, word-1) {
-			return true
+			return int(word) - 1, true //nolint:gosec // as many as there are goroutines
 		}
 	}
 }

@@ -16,6 +16,8 @@ const (
 	fewTrying     = 2
 	staleAfter    = 5 * time.Second
 	longest       = 10 * time.Second // a latency counts as at most this where it sets a time
+
+	shortPause = int64(time.Millisecond) // not worth counting, for servers that do one call after the other
 )
 
 // window counts what happens until the estimate is told of it. Those who count do not
@@ -30,6 +32,9 @@ type window struct {
 	blocked  atomic.Int64
 	rejected [Classes]atomic.Int64
 	peak     atomic.Int64
+
+	paused atomic.Int64 // since when nothing is in flight, 0 while something is
+	idle   atomic.Int64 // for how long nothing was
 
 	calls     atomic.Int64 // how many suffice after the time of one
 	latencies atomic.Int64 // after the time of how many fewCalls suffice
@@ -71,6 +76,31 @@ func (w *window) reject(now time.Duration, c Class) {
 	}
 }
 
+// pause notes that nothing is in flight any more, and resume that something is again. An
+// overload may end in the middle of a window and another begin: what is between them says
+// nothing of what the server can do.
+func (w *window) pause(now time.Duration) { w.paused.Store(int64(max(now, 1))) }
+
+func (w *window) resume(now time.Duration) {
+	since := w.paused.Load()
+	if int64(now)-since < shortPause || since == 0 || !w.paused.CompareAndSwap(since, 0) {
+		return
+	}
+	if opens := w.opens.Load(); opens != never {
+		w.idle.Add(max(int64(now)-max(since, opens), 0))
+	}
+}
+
+// lasted returns how long the window is open, without the time in which nothing was in
+// flight if the limit was reached in it.
+func (w *window) lasted(now time.Duration) time.Duration {
+	open := now - time.Duration(w.opens.Load())
+	if w.blocked.Load() > 0 {
+		open -= time.Duration(w.idle.Load())
+	}
+	return open
+}
+
 // stale reports whether the window was idle for long, and the limit was not reached in
 // it: what follows would be lost in it.
 func (w *window) stale(now time.Duration) bool {
@@ -96,7 +126,7 @@ func (w *window) ready(now time.Duration) bool {
 	if ignored := w.ignored.Load(); ignored > n {
 		n, sum = ignored, w.wasted.Load()
 	}
-	open := now - time.Duration(w.opens.Load())
+	open := w.lasted(now)
 	if n < fewCalls || open < windowLeast {
 		return false
 	}
@@ -106,9 +136,8 @@ func (w *window) ready(now time.Duration) bool {
 
 // take returns what was counted.
 func (w *window) take(now time.Duration) sample {
-	opened := time.Duration(w.opens.Load())
 	s := sample{
-		now: now, length: max(now-opened, 1),
+		now: now, length: max(w.lasted(now), 1),
 		answered: int(w.answered.Load()), slow: int(w.slow.Load()),
 		blocked: int(w.blocked.Load()),
 		peak:    int(w.peak.Load()),
@@ -136,6 +165,7 @@ func (w *window) open(at time.Duration, calls, latencies int) {
 	w.latency.Store(0)
 	w.wasted.Store(0)
 	w.blocked.Store(0)
+	w.idle.Store(0)
 	for c := range w.rejected {
 		w.rejected[c].Store(0)
 	}

@@ -74,6 +74,22 @@ func TestTransients(t *testing.T) {
 	}
 }
 
+// comesAndGoes is a load that is there for a while, and then not, ten times. Those who
+// wait when it goes are served then: over the ideal, which is reckoned by the second.
+func comesAndGoes(load float64, there, gone time.Duration) []sim.Phase {
+	var phases []sim.Phase
+	for range 10 {
+		phases = append(phases, sim.Phase{For: there, Load: load}, sim.Phase{For: gone, Load: 0.001})
+	}
+	return append(phases, sim.Phase{For: 20 * time.Second, Load: 0.5})
+}
+
+// workers is the model of a pool with other workers.
+func workers(m sim.Model, n int, work time.Duration) sim.Model {
+	m.Workers, m.Mean, m.Work = n, work.Seconds(), sim.LogNormal(work.Seconds(), 0.3)
+	return m
+}
+
 // Disturbances that are not of the comparison: nothing may be made for those alone.
 func TestOtherTransients(t *testing.T) {
 	models := models()
@@ -107,6 +123,18 @@ func TestOtherTransients(t *testing.T) {
 			Name: "work slower than all patience, on a pool under overload", Model: models["tight"],
 			Phases: []sim.Phase{{For: short, Load: 2}, {For: short, Load: 2, Slower: 20}, {For: long, Load: 2}},
 		}, 0.9},
+		{sim.Transient{
+			Name: "five times the load, four seconds of seven", Model: models["pool"],
+			Phases: comesAndGoes(5, 4*time.Second, 3*time.Second),
+		}, 0.995},
+		{sim.Transient{
+			Name: "the same with fewer and slower workers", Model: workers(models["pool"], 8, 50*time.Millisecond),
+			Phases: comesAndGoes(5, 4*time.Second, 4*time.Second),
+		}, 1.01},
+		{sim.Transient{
+			Name: "the same with short pauses", Model: workers(models["pool"], 8, 50*time.Millisecond),
+			Phases: comesAndGoes(5, 4*time.Second, time.Second),
+		}, 1.01},
 		{sim.Transient{
 			Name: "a quarter of the workers at five times the load", Model: models["pool"],
 			Phases: []sim.Phase{{For: short, Load: 5}, {For: short, Load: 5, Workers: 4}, {For: long, Load: 5}},
