@@ -125,7 +125,7 @@ func choose[T any](flagName, list string, all []T, name func(T) string, noneToo 
 		byKey[key(name(v))] = true
 	}
 	wanted := make(map[string]bool)
-	for _, s := range strings.Split(list, ",") {
+	for s := range strings.SplitSeq(list, ",") {
 		if !byKey[key(s)] {
 			return nil, fmt.Errorf("-%s is %q, where %q is not known: want some of %s", flagName, list, strings.TrimSpace(s), strings.Join(names, ", "))
 		}
@@ -149,7 +149,7 @@ func parseLoads(list string) ([]float64, error) {
 		return sim.Loads(), nil
 	}
 	var loads []float64
-	for _, s := range strings.Split(list, ",") {
+	for s := range strings.SplitSeq(list, ",") {
 		load, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
 		if err != nil || !(load > 0 && load <= mostLoad) {
 			return nil, fmt.Errorf("-loads is %q, where %q is none: want numbers over 0, up to %d", list, strings.TrimSpace(s), mostLoad)

@@ -69,7 +69,7 @@ func TestRunIsTheSameAgain(t *testing.T) {
 			}
 		}
 	}
-	if err := json.Unmarshal([]byte(outputs[0]), &r); err != nil {
+	if err := json.Unmarshal([]byte(outputs[0]), &r); err != nil { //nolint:musttag // names are matched in any case
 		t.Fatal(err)
 	}
 	both := r.Models[0].Policies

@@ -8,26 +8,24 @@ const ours = "firebreak"
 // policies returns the names of the policies, in order.
 func (r report) policies() []string {
 	var names []string
-	for _, m := range r.Models {
-		for _, row := range m.Rows {
+	switch {
+	case len(r.Models) > 0:
+		for _, row := range r.Models[0].Rows {
 			names = append(names, row.Policy)
 		}
-		return names
-	}
-	for _, t := range r.Transients {
-		for _, c := range t.Rows {
+	case len(r.Transients) > 0:
+		for _, c := range r.Transients[0].Rows {
 			names = append(names, c.Policy)
 		}
-		return names
 	}
-	return nil
+	return names
 }
 
 // lowest returns the lowest goodput at the capacity and over.
 func (r report) lowest(row row) number {
 	least := math.NaN()
 	for i, load := range r.Loads {
-		if g := float64(row.Goodput[i]); load >= 1 && !(g >= least) { //nolint:staticcheck // the first is compared with NaN
+		if g := float64(row.Goodput[i]); load >= 1 && !(g >= least) { // also if that is not a number yet
 			least = g
 		}
 	}
@@ -39,7 +37,7 @@ func (r report) lowest(row row) number {
 func (r report) falseSheds(row row) number {
 	most := math.NaN()
 	for i, load := range r.Loads {
-		if s := float64(row.Shed[i]); load <= roomFor && !(s <= most) { //nolint:staticcheck // the first is compared with NaN
+		if s := float64(row.Shed[i]); load <= roomFor && !(s <= most) { // also if that is not a number yet
 			most = s
 		}
 	}

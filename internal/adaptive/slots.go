@@ -49,7 +49,7 @@ func (s *slots) free() (left int, ok bool) {
 			return 0, false
 		}
 		if s.word.CompareAndSwap(word, word-1) {
-			return int(word) - 1, true //nolint:gosec // as many as there are goroutines
+			return int(word) - 1, true
 		}
 	}
 }

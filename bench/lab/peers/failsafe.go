@@ -10,9 +10,9 @@ import (
 // of its builder, made with BuildPrioritized and calibrated each second, as its
 // documentation shows: requests wait for as long as their callers, in a queue of up
 // to three times the limit. From twice on, those whose priorities were the lowest
-// among the last thousand are refused. The classes have its priorities very high,
-// high, low and very low. Its highest limit of 200 is raised to twice the capacity,
-// as a user would who knows the server.
+// among the last thousand are refused. The classes have its priorities but medium. Its
+// highest limit of 200 is raised to twice the capacity, as a user would who knows the
+// server.
 //
 // It is a port because the library reads the clock itself. The test of this package
 // runs the library itself beside it, in virtual time, and both do the same to the
@@ -59,7 +59,7 @@ func (f *failsafe) Arrive(_ time.Duration, r *sim.Request) {
 
 // failsafeLevel returns a random one of the hundred levels of the request's priority.
 func failsafeLevel(desk sim.Desk, r *sim.Request) int {
-	priorities := [...]int{4, 3, 1, 0} // very high, high, low, very low
+	priorities := [...]int{4, 3, 1, 0} // from very high on, leaving medium out
 	return priorities[r.Class]*100 + desk.Rand().IntN(100)
 }
 

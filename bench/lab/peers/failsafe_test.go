@@ -78,7 +78,7 @@ func (o *original) Done(now time.Duration, r *sim.Request, e sim.End) {
 	o.settle()
 }
 
-func (o *original) moveTo(now time.Duration) { time.Sleep(o.start.Add(now).Sub(time.Now())) }
+func (o *original) moveTo(now time.Duration) { time.Sleep(time.Until(o.start.Add(now))) }
 
 // settle waits until nothing moves, and tells the desk what has become of those who
 // waited.

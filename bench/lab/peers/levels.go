@@ -28,7 +28,7 @@ func (l *recentLevels) add(level int) {
 // or 0 if there were none.
 func (l *recentLevels) quantile(share float64) int {
 	want := max(1, int(math.Ceil(share*float64(min(l.n, len(l.window))))))
-	for level, n := range l.counts {
+	for level, n := range &l.counts {
 		want -= n
 		if want <= 0 {
 			return level
