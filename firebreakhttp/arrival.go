@@ -25,9 +25,9 @@ const (
 	grpcTimeoutHeader  = "Grpc-Timeout"
 )
 
-// arrive reads what the header of r says to the policies. at is the deadline of the
-// caller, or zero.
-func (h *handler) arrive(ctx context.Context, r *http.Request, arrival time.Time) (_ context.Context, at time.Time) {
+// arrive reads what the header of r, which has just come, says to the policies. at is the
+// deadline of the caller, or zero.
+func (h *handler) arrive(ctx context.Context, r *http.Request) (_ context.Context, at time.Time) {
 	if repeated(r.Header.Get(AttemptHeader)) {
 		ctx = retry.Suppress(ctx) // anyone may say so: it concerns only the calls made for this one
 	}
@@ -35,7 +35,7 @@ func (h *handler) arrive(ctx context.Context, r *http.Request, arrival time.Time
 	said := false
 	if trusted {
 		if d, ok := patience(r.Header); ok {
-			at = arrival.Add(d)
+			at = time.Now().Add(d)
 		}
 		var p firebreak.Priority
 		if p, said = firebreak.ParsePriority(r.Header.Get(PriorityHeader)); said {

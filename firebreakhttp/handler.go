@@ -113,13 +113,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			break
 		}
 	}
-	arrival := time.Now()
 	ctx := r.Context()
 	if tracer := g.stack.Tracer(ctx); tracer != nil {
 		ctx = g.startSpan(ctx, c)
 		defer g.endSpan()
 	}
-	ctx, at := h.arrive(ctx, r, arrival)
+	ctx, at := h.arrive(ctx, r)
 	if !at.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, at)

@@ -361,6 +361,24 @@ func TestA4_41_GrantMeetsDeadline(t *testing.T) {
 	}
 }
 
+// The gauges firebreak.concurrency.limit and firebreak.concurrency.usage are made of it.
+func TestReport(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := shed.New(shed.Config{})
+		release := fill(t, s, limitOf(s))
+		waiting := queued(t.Context(), t, s)
+		var got []firebreak.Status
+		s.Report(func(st firebreak.Status) { got = append(got, st) })
+		limit := limitOf(s)
+		want := firebreak.Status{Policy: "shed", InFlight: limit, Waiting: 1, Limit: limit}
+		if len(got) != 1 || got[0] != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+		release()
+		<-waiting
+	})
+}
+
 func TestZeroShed(t *testing.T) {
 	defer func() {
 		if recover() == nil {
