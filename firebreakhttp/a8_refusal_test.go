@@ -349,7 +349,7 @@ func TestA8_152_RetryIsRefused(t *testing.T) {
 		"all at once": {func() {
 			firebreakhttp.Handler(nil, nil, nil, firebreakhttp.Trust(nil), firebreakhttp.MinTime(0), firebreakhttp.PriorityBy(nil),
 				firebreakhttp.Exempt(nil), firebreakhttp.LongRunning(nil, nil))
-		}, []string{"handler is a nil", "stack is nil", "option 1 is nil", "Trust: function is nil", "MinTime is 0s, want more than 0",
+		}, []string{"handler is nil, want one", "stack is nil", "option 1 is nil", "Trust: function is nil", "MinTime is 0s, want more than 0",
 			"PriorityBy: function is nil", "Exempt: function is nil", "LongRunning: function is nil", "LongRunning: stack is nil"}},
 		"a nil handler": {func() { firebreakhttp.Handler(http.HandlerFunc(nil), fine) }, []string{"handler is a nil http.HandlerFunc"}},
 		"a nil mux":     {func() { firebreakhttp.Handler((*http.ServeMux)(nil), fine) }, []string{"handler is a nil *http.ServeMux"}},

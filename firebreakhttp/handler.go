@@ -75,7 +75,10 @@ func newHandler(next http.Handler, stack *firebreak.Stack, options []HandlerOpti
 	h := &handler{next: next, stack: stack}
 	h.run = h.serve
 	h.router, _ = next.(router)
-	if v := reflect.ValueOf(next); next == nil || (v.Kind() == reflect.Pointer || v.Kind() == reflect.Func) && v.IsNil() {
+	switch v := reflect.ValueOf(next); {
+	case next == nil:
+		h.problemf("handler is nil, want one")
+	case (v.Kind() == reflect.Pointer || v.Kind() == reflect.Func) && v.IsNil():
 		h.problemf("handler is a nil %T, want one", next)
 	}
 	h.checkStack("stack", stack)

@@ -20,7 +20,7 @@ type HandlerOption func(*handler)
 func Trust(from func(*http.Request) bool) HandlerOption {
 	return func(h *handler) {
 		if from == nil {
-			h.problemf("Trust: function is nil")
+			h.problemf("Trust: function is nil, want one")
 		}
 		h.trusted = from
 	}
@@ -43,7 +43,7 @@ func MinTime(d time.Duration) HandlerOption {
 func PriorityBy(priority func(*http.Request) firebreak.Priority) HandlerOption {
 	return func(h *handler) {
 		if priority == nil {
-			h.problemf("PriorityBy: function is nil")
+			h.problemf("PriorityBy: function is nil, want one")
 		}
 		h.priority = priority
 	}
@@ -56,7 +56,7 @@ func PriorityBy(priority func(*http.Request) firebreak.Priority) HandlerOption {
 func Exempt(match func(*http.Request) bool) HandlerOption {
 	return func(h *handler) {
 		if match == nil {
-			h.problemf("Exempt: function is nil")
+			h.problemf("Exempt: function is nil, want one")
 		}
 		h.exempt = append(h.exempt, match)
 	}
@@ -70,7 +70,7 @@ func Exempt(match func(*http.Request) bool) HandlerOption {
 func LongRunning(match func(*http.Request) bool, stack *firebreak.Stack) HandlerOption {
 	return func(h *handler) {
 		if match == nil {
-			h.problemf("LongRunning: function is nil")
+			h.problemf("LongRunning: function is nil, want one")
 		}
 		h.checkStack("LongRunning: stack", stack)
 		h.longRunning = append(h.longRunning, longRunning{match, stack})

@@ -35,9 +35,10 @@ type Config struct {
 //
 // One Shed is for all calls of a process: they share what limits it, and of two each
 // would see only what the other leaves. A call counts from when it is let in until
-// its result has ended; how long it took is measured until its answer began. Calls
-// whose callers gave up, or that a policy further in rejected, are not measured, nor
-// are those that failed faster than others succeed.
+// its result has ended; how long it took is measured until its answer began. Calls that
+// came to nothing sooner than others are answered say nothing: they failed at once, their
+// callers gave up, a policy further in rejected them. Those that took longer show that
+// the server is slow, but not that it does its work.
 //
 // The priority of a call is that of its context: [firebreak.PriorityOf].
 type Shed struct {
