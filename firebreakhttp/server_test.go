@@ -43,7 +43,7 @@ func TestNewServer(t *testing.T) {
 func TestNewServerProblems(t *testing.T) {
 	defer func() {
 		got := fmt.Sprint(recover())
-		for _, want := range []string{"firebreakhttp.NewServer: ", "option 2 is nil, want a ServerOption", "handler is a nil", "stack is nil", "MinTime is -1ns"} {
+		for _, want := range []string{"firebreakhttp.NewServer: ", "option 2 is nil, want a ServerOption", "handler is nil, want one", "stack is nil", "MinTime is -1ns"} {
 			if !strings.Contains(got, want) {
 				t.Errorf("got %q, want it to say %q", got, want)
 			}
