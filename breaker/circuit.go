@@ -190,6 +190,9 @@ func (c *circuit) vote(p permit, o firebreak.Outcome) {
 	switch o.Class {
 	case firebreak.Success:
 		c.inRow = 0
+		// The dependency refuses one call and answers others, as a server does that sheds
+		// what it cannot do, and several of which one shuts down. A hold is for all calls.
+		c.until = time.Time{}
 	case firebreak.Failure:
 		c.inRow++
 		c.failedAt = time.Now()

@@ -76,8 +76,8 @@ type Config struct {
 	// default is 10s.
 	ProbeTimeout time.Duration
 
-	// MaxHold caps for how long an answer with Retry-After holds calls off. The
-	// default is 60s; [NoHold] is never.
+	// MaxHold caps for how long an answer with Retry-After holds calls off. A call that
+	// was under way and succeeds ends it. The default is 60s; [NoHold] is never.
 	MaxHold time.Duration
 
 	// OnStateChange, if not nil, is called after each change of state, in the

@@ -33,7 +33,10 @@ func (g *guard) refuse(err error) {
 	}
 	g.status, g.ended = code, true
 	large := g.req.ContentLength < 0 || g.req.ContentLength > drained
-	g.reply(code, max(after, time.Second), large || closing)
+	if !closing { // else another server may have room, at once
+		after = max(after, time.Second)
+	}
+	g.reply(code, after, large || closing)
 }
 
 // What replies consist of, in the form in which it is written. Nobody changes it in

@@ -298,7 +298,7 @@ func TestA8_149_ShutdownOfNewServer(t *testing.T) {
 		go func() { done <- server.Shutdown(t.Context()) }()
 		synctest.Wait()
 		w := get(server.Handler, "/") // came in on a connection that was there before
-		if w.Code != 503 || w.Header().Get("Connection") != "close" || w.Header().Get("Retry-After") == "" {
+		if w.Code != 503 || w.Header().Get("Connection") != "close" || w.Header().Get("Retry-After") != "" {
 			t.Errorf("after Shutdown: got %d and %v, want 503 and close", w.Code, w.Header())
 		}
 		if err := <-done; err != nil || time.Since(begin) > 5*time.Second {

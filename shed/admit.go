@@ -65,9 +65,11 @@ func (s *Shed) decided(ctx context.Context, c firebreak.Call, class adaptive.Cla
 
 func (s *Shed) rejection(now time.Duration, class adaptive.Class, v adaptive.Verdict) *firebreak.RejectedError {
 	limit, usage := s.limiter.Usage()
-	return &firebreak.RejectedError{
-		Policy: "shed", Reason: reasonOf(v), Err: ErrShed, Limit: limit, Usage: usage, RetryAfter: s.limiter.RetryAfter(now, class),
+	rejection := &firebreak.RejectedError{Policy: "shed", Reason: reasonOf(v), Err: ErrShed, Limit: limit, Usage: usage}
+	if v != adaptive.Closed { // this server will not be there, another may have room now
+		rejection.RetryAfter = s.limiter.RetryAfter(now, class)
 	}
+	return rejection
 }
 
 // reasonOf returns the word for a verdict. Queued is that of a call that waited as long

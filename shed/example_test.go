@@ -24,13 +24,13 @@ func Example() {
 	// snippet: rejected
 	_, err := firebreak.Do(context.Background(), stack, "search", search)
 	if rejection, ok := errors.AsType[*firebreak.RejectedError](err); ok {
-		fmt.Println(rejection.Reason, errors.Is(err, shed.ErrShed), rejection.RetryAfter >= time.Second)
+		fmt.Println(rejection.Reason, errors.Is(err, shed.ErrShed), rejection.RetryAfter)
 	}
 	// end snippet
 
 	// Output:
 	// found <nil>
-	// closing true true
+	// closing true 0s
 }
 
 // A quota for each caller.

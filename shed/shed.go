@@ -144,8 +144,8 @@ func endOf(class firebreak.Class) adaptive.End {
 	}
 }
 
-// Close has s refuse all calls from now on, with the reason "closing". Those that wait
-// are served. Give it to [net/http.Server.RegisterOnShutdown].
+// Close has s refuse all calls from now on, with the reason "closing" and no time at
+// which to come back: another server may have room now. Those that wait are served. Give it to [net/http.Server.RegisterOnShutdown].
 func (s *Shed) Close() { s.limiter.Close(s.now()) }
 
 // Describe implements [firebreak.Describer]. It panics for a zero value, so that a

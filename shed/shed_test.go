@@ -233,8 +233,9 @@ func TestClose(t *testing.T) {
 		}
 		s.Close()
 		_, err := s.Do(t.Context(), firebreak.Call{}, answer)
-		if rejection := rejectionOf(t, err); rejection.Reason != "closing" {
-			t.Errorf("got %q, want closing", rejection.Reason)
+		rejection, ok := errors.AsType[*firebreak.RejectedError](err)
+		if !ok || !errors.Is(err, shed.ErrShed) || rejection.Reason != "closing" || rejection.RetryAfter != 0 {
+			t.Errorf("got %+v, want closing, with no time to come back: another server may have room", err)
 		}
 		release()
 		for i, end := range waiting {
