@@ -48,6 +48,10 @@ type limit struct {
 // inside a [Stack] that has another timeout further in, and no policy between
 // the two that could miss it, this one is merged into that.
 func Until(ctx context.Context, c Call, at time.Time, err *TimeoutError, next Handler) (any, error) {
+	if c.early {
+		c.early = false
+		at = at.Add(-time.Since(c.state.ticket.arrived))
+	}
 	if c.limit.err != nil && !at.Before(c.limit.at) {
 		at, err = c.limit.at, c.limit.err
 	}

@@ -108,6 +108,7 @@ type Call struct {
 
 	limit      limit   // earliest deadline of the Stack's timeouts that the context does not carry yet
 	deferLimit bool    // the layer at hand may leave its deadline to a later one
+	early      bool    // the time of the layer at hand counts from when the call arrived
 	terminal   Handler // what the chain ends in
 	state      *state
 }

@@ -31,10 +31,16 @@ type layer struct {
 	policy     Policy
 	next       Handler
 	deferLimit bool // a timeout that may leave its deadline to one further in
+	place      int  // from 1 on in the chain of a root, else 0
 }
 
 func (l *layer) do(ctx context.Context, c Call) (any, error) {
 	c.deferLimit = l.deferLimit
+	reserved, early := c.state.ticket.take(l)
+	if reserved != nil {
+		return reserved.Do(ctx, c, l.next)
+	}
+	c.early = early
 	return l.policy.Do(ctx, c, l.next)
 }
 
@@ -49,7 +55,8 @@ type providers struct {
 type root struct {
 	stack     *Stack
 	enter     Handler // the chain, with the default timeout around it if there is none
-	unbounded bool    // a policy says that there is no deadline
+	front     []Reserver
+	unbounded bool // a policy says that there is no deadline
 	tel       *telemetry
 }
 
@@ -100,9 +107,12 @@ func (s *Stack) asRoot() *root {
 			own = new(providers)
 		}
 		policies := s.bounded()
-		_, enter := chain(policies)
+		layers, enter := chain(policies)
+		for i := range layers {
+			layers[i].place = i + 1
+		}
 		s.root = &root{
-			stack: s, enter: enter, unbounded: namesUnbounded(describeAll(policies)),
+			stack: s, enter: enter, front: front(policies), unbounded: namesUnbounded(describeAll(policies)),
 			tel: newTelemetry(s, own.tracer, own.meter),
 		}
 	})
@@ -195,6 +205,7 @@ type state struct {
 	root     *root
 	op       string
 	next     Handler // the adapter's
+	ticket   *Ticket // with what was reserved for it, or nil
 	attempts atomic.Int32
 	ctx      context.Context //nolint:containedctx // it lives as long as the call
 	start    time.Time       // zero if nothing measures

@@ -83,6 +83,73 @@ func (w waiter) Do(ctx context.Context, c firebreak.Call, next firebreak.Handler
 	return firebreak.Admit(ctx, c, w, next)
 }
 
+// reserving is a correct policy: a limit that decides ahead.
+type reserving struct{ *limit }
+
+func newReserving() reserving { return reserving{&limit{places: 4}} }
+
+func (r reserving) Reserve(ctx context.Context, c firebreak.Call) (firebreak.Reservation, *firebreak.RejectedError) {
+	switch {
+	case ctx.Err() != nil || c.Exempt:
+		return nil, nil
+	case !r.take():
+		return nil, &firebreak.RejectedError{Policy: "limit", Reason: "full", Err: errFull}
+	default:
+		return reservation{r.limit}, nil
+	}
+}
+
+// reservation is a place of a limit.
+type reservation struct{ l *limit }
+
+func (r reservation) Cancel() { r.l.give() }
+
+func (r reservation) Do(ctx context.Context, c firebreak.Call, next firebreak.Handler) (any, error) {
+	return firebreak.Admit(ctx, c, gateFunc(func(context.Context, firebreak.Call) (func(firebreak.Outcome), error) {
+		give := sync.OnceFunc(r.l.give)
+		return func(firebreak.Outcome) { give() }, nil
+	}), next)
+}
+
+// reserveFunc is a limit with a Reserve of its own.
+type reserveFunc struct {
+	reserving
+
+	reserve func(r reserving, ctx context.Context, c firebreak.Call) (firebreak.Reservation, *firebreak.RejectedError)
+}
+
+func (f reserveFunc) Reserve(ctx context.Context, c firebreak.Call) (firebreak.Reservation, *firebreak.RejectedError) {
+	return f.reserve(f.reserving, ctx, c)
+}
+
+// reserves is for broken policies that reserve in their own way.
+func reserves(f func(r reserving, ctx context.Context, c firebreak.Call) (firebreak.Reservation, *firebreak.RejectedError)) func() firebreak.Policy {
+	return func() firebreak.Policy { return reserveFunc{newReserving(), f} }
+}
+
+// reservationFunc is a reservation with a Do and a Cancel of its own.
+type reservationFunc struct {
+	reservation
+
+	do     func(ctx context.Context, c firebreak.Call, next firebreak.Handler) (any, error)
+	cancel func()
+}
+
+func (f reservationFunc) Do(ctx context.Context, c firebreak.Call, next firebreak.Handler) (any, error) {
+	if f.do == nil {
+		return f.reservation.Do(ctx, c, next)
+	}
+	return f.do(ctx, c, next)
+}
+
+func (f reservationFunc) Cancel() {
+	if f.cancel == nil {
+		f.reservation.Cancel()
+		return
+	}
+	f.cancel()
+}
+
 // repeater is a correct policy: it makes a second attempt of what may be repeated.
 type repeater struct{}
 
@@ -513,6 +580,74 @@ var broken = []brokenCase{
 				}, nil
 			})
 		},
+	},
+	{
+		"ReserveWaits", "Reserver/ReserveDoesNotBlock", "leave to Do what would wait",
+		reserves(func(r reserving, ctx context.Context, c firebreak.Call) (firebreak.Reservation, *firebreak.RejectedError) {
+			time.Sleep(time.Millisecond)
+			return r.Reserve(ctx, c)
+		}),
+	},
+	{
+		"ReserveTakesNothing", "Reserver/ReserveTakesWhatDoTakes", "let Reserve take what Do takes",
+		reserves(func(r reserving, ctx context.Context, c firebreak.Call) (firebreak.Reservation, *firebreak.RejectedError) {
+			got, rejection := r.Reserve(ctx, c)
+			if rejection != nil {
+				return nil, rejection
+			}
+			if got != nil {
+				got.Cancel()
+				return reservationFunc{do: r.Do, cancel: func() {}}, nil
+			}
+			return nil, nil
+		}),
+	},
+	{
+		"ReserveEmits", "Reserver/ReserveIsSilent", "who asked tells of the rejection",
+		reserves(func(r reserving, ctx context.Context, c firebreak.Call) (firebreak.Reservation, *firebreak.RejectedError) {
+			got, rejection := r.Reserve(ctx, c)
+			if rejection != nil {
+				_ = c.Reject(ctx, rejection)
+			}
+			return got, rejection
+		}),
+	},
+	{
+		"ReservesForGone", "Reserver/ReserveLeavesExemptAndGone", "for a caller who is gone",
+		reserves(func(r reserving, _ context.Context, c firebreak.Call) (firebreak.Reservation, *firebreak.RejectedError) {
+			return r.Reserve(context.Background(), c)
+		}),
+	},
+	{
+		"ReservesExempt", "Reserver/ReserveLeavesExemptAndGone", "for a call that is Exempt",
+		reserves(func(r reserving, ctx context.Context, c firebreak.Call) (firebreak.Reservation, *firebreak.RejectedError) {
+			c.Exempt = false
+			return r.Reserve(ctx, c)
+		}),
+	},
+	{
+		"CancelKeeps", "Reserver/CancelGivesBack", "let Cancel give back what was taken",
+		reserves(func(r reserving, ctx context.Context, c firebreak.Call) (firebreak.Reservation, *firebreak.RejectedError) {
+			got, rejection := r.Reserve(ctx, c)
+			if got == nil {
+				return nil, rejection
+			}
+			return reservationFunc{reservation: reservation{r.limit}, cancel: func() {}}, nil
+		}),
+	},
+	{
+		"ReservationLostInPanic", "Reserved/PanicPassesAndReleases", "release with defer what the call held",
+		reserves(func(r reserving, ctx context.Context, c firebreak.Call) (firebreak.Reservation, *firebreak.RejectedError) {
+			got, rejection := r.Reserve(ctx, c)
+			if got == nil {
+				return nil, rejection
+			}
+			return reservationFunc{reservation: reservation{r.limit}, do: func(ctx context.Context, c firebreak.Call, next firebreak.Handler) (any, error) {
+				result, err := next(ctx, c)
+				c.OnDone(result, err, func(firebreak.Outcome) { r.give() })
+				return result, err
+			}}, nil
+		}),
 	},
 	{"NilPolicy", "", "newPolicy is nil or returns nil", func() firebreak.Policy { return nil }},
 	{"NilNewPolicy", "", "newPolicy is nil or returns nil", nil},

@@ -36,8 +36,8 @@ const (
 )
 
 // Run checks that the policies of newPolicy keep the contract of
-// [firebreak.Policy], as they are and in a Stack, and that of [firebreak.Gate] if
-// they are one.
+// [firebreak.Policy], as they are and in a Stack, and those of [firebreak.Gate] and
+// [firebreak.Reserver] if they are one.
 //
 // newPolicy returns a new policy each time, in its resting state, in which it
 // admits calls. A limit of concurrency is best a low one, so that a place that
@@ -59,6 +59,9 @@ func Run(t *testing.T, newPolicy func() firebreak.Policy) {
 	runPolicy(t, "InStack", func() firebreak.Policy { return firebreak.New("policytest", newPolicy()) })
 	if _, ok := newPolicy().(firebreak.Gate); ok {
 		runGate(t, func() firebreak.Gate { return newPolicy().(firebreak.Gate) })
+	}
+	if _, ok := newPolicy().(firebreak.Reserver); ok {
+		runReserver(t, func() firebreak.Reserver { return newPolicy().(firebreak.Reserver) })
 	}
 }
 

@@ -25,6 +25,7 @@ func TestRunPasses(t *testing.T) {
 		"Stack":    func() firebreak.Policy { return firebreak.New("inner", second(), &limit{places: 4}) },
 		"Empty":    func() firebreak.Policy { return firebreak.New("inner") },
 		"Limit":    func() firebreak.Policy { return &limit{places: 4} },
+		"Reserver": func() firebreak.Policy { return newReserving() },
 		"Repeater": func() firebreak.Policy { return repeater{} },
 		"Waiter":   func() firebreak.Policy { return newWaiter() },
 		"Fallback": func() firebreak.Policy { return fallback{} },
