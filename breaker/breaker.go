@@ -109,6 +109,11 @@ func (b *Breaker) Do(ctx context.Context, c firebreak.Call, next firebreak.Handl
 	if err != nil {
 		return nil, err
 	}
+	return b.run(ctx, c, from, p, next)
+}
+
+// run runs next with a permit.
+func (b *Breaker) run(ctx context.Context, c firebreak.Call, from firebreak.Origin, p permit, next firebreak.Handler) (result any, err error) {
 	returned, ended := false, false
 	defer func() {
 		switch {
@@ -122,7 +127,7 @@ func (b *Breaker) Do(ctx context.Context, c firebreak.Call, next firebreak.Handl
 	}()
 	result, err = next(ctx, c)
 	returned = true
-	o := b.judge(ctx, p, c.Outcome(err))
+	o := b.judge(ctx, p, c.Began, c.Outcome(err))
 	if pending, ok := result.(firebreak.Pending); ok && o.Class == firebreak.Success {
 		b.voteAtEnd(ctx, from, p, pending)
 	} else {
@@ -143,8 +148,9 @@ func (b *Breaker) voteAtEnd(ctx context.Context, from firebreak.Origin, p permit
 	result.OnDone(func(o firebreak.Outcome) { b.vote(ctx, from, p, b.fair(ctx, p, o)) })
 }
 
-// Allow admits or rejects an attempt, as Do does; done casts its vote. It does
-// not know when an answer begins: [Config.SlowAfter] is measured until done.
+// Allow admits or rejects an attempt, as Do does; done casts its vote. It does not know
+// when a result begins: [Config.SlowAfter] is measured until done, or until
+// [firebreak.Call.Began].
 func (b *Breaker) Allow(ctx context.Context, c firebreak.Call) (done func(firebreak.Outcome), err error) {
 	if c.Exempt {
 		return func(firebreak.Outcome) {}, nil
@@ -155,7 +161,8 @@ func (b *Breaker) Allow(ctx context.Context, c firebreak.Call) (done func(firebr
 		return nil, err
 	}
 	var once sync.Once
-	return func(o firebreak.Outcome) { once.Do(func() { b.vote(ctx, from, p, b.judge(ctx, p, o)) }) }, nil
+	began := c.Began
+	return func(o firebreak.Outcome) { once.Do(func() { b.vote(ctx, from, p, b.judge(ctx, p, began, o)) }) }, nil
 }
 
 // admit returns a permit for an attempt.
@@ -232,11 +239,17 @@ func (b *Breaker) vote(ctx context.Context, from firebreak.Origin, p permit, o f
 }
 
 // judge applies what the configuration says of slow answers and impatient callers.
-func (b *Breaker) judge(ctx context.Context, p permit, o firebreak.Outcome) firebreak.Outcome {
+func (b *Breaker) judge(ctx context.Context, p permit, began *firebreak.Moment, o firebreak.Outcome) firebreak.Outcome {
 	if b.cfg.SlowAfter == 0 || o.Class != firebreak.Success {
 		return b.fair(ctx, p, o)
 	}
-	if took := time.Since(p.begin); took >= b.cfg.SlowAfter {
+	took := time.Since(p.begin)
+	if began != nil {
+		if at, ok := began.Time(); ok {
+			took = at.Sub(p.begin)
+		}
+	}
+	if took >= b.cfg.SlowAfter {
 		return firebreak.Outcome{Class: firebreak.Failure, Err: fmt.Errorf("answer took %v, slow from %v on", took, b.cfg.SlowAfter)}
 	}
 	return o

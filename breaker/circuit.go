@@ -127,30 +127,9 @@ func openFor(n int32, base, limit time.Duration, chance float64) time.Duration {
 
 // admit returns the permit for an attempt, or why there is none.
 func (c *circuit) admit() (permit, *firebreak.RejectedError) {
-	if c.state == ForcedOpen {
-		return permit{}, c.rejection("forced_open", 0)
-	}
-	p := permit{generation: c.generation}
-	if c.cfg.SlowAfter > 0 || c.cfg.FairTime > 0 {
-		p.begin = time.Now()
-	}
-	if c.state == ForcedClosed || c.state == Closed && c.inRow == 0 && c.until.IsZero() {
-		return p, nil
-	}
-	now := time.Now()
-	switch {
-	case !now.Before(c.until):
-		c.until = time.Time{}
-	case c.state == Open:
-		return permit{}, c.rejection("open", c.until.Sub(now))
-	default:
-		return permit{}, c.rejection("held", c.until.Sub(now))
-	}
-	if c.state == Closed {
-		if now.Sub(c.failedAt) >= c.cfg.Window { // nobody called for so long: the row is old
-			c.inRow = 0
-		}
-		return p, nil
+	p, rejection, decided := c.decide()
+	if decided {
+		return p, rejection
 	}
 	done, err := c.machine.Allow() // half-open from here on
 	if err != nil {
@@ -159,6 +138,41 @@ func (c *circuit) admit() (permit, *firebreak.RejectedError) {
 	p.generation = c.generation
 	p.probe = &probe{done: done}
 	return p, nil
+}
+
+// decide does what admit does, unless that takes a probe.
+func (c *circuit) decide() (p permit, rejection *firebreak.RejectedError, decided bool) {
+	if c.state == ForcedOpen {
+		return permit{}, c.rejection("forced_open", 0), true
+	}
+	p = permit{generation: c.generation, begin: c.begin()}
+	if c.state == ForcedClosed || c.state == Closed && c.inRow == 0 && c.until.IsZero() {
+		return p, nil, true
+	}
+	now := time.Now()
+	switch {
+	case !now.Before(c.until):
+		c.until = time.Time{}
+	case c.state == Open:
+		return permit{}, c.rejection("open", c.until.Sub(now)), true
+	default:
+		return permit{}, c.rejection("held", c.until.Sub(now)), true
+	}
+	if c.state != Closed {
+		return p, nil, false
+	}
+	if now.Sub(c.failedAt) >= c.cfg.Window { // nobody called for so long: the row is old
+		c.inRow = 0
+	}
+	return p, nil, true
+}
+
+// begin returns the time of a permit.
+func (c *circuit) begin() time.Time {
+	if c.cfg.SlowAfter > 0 || c.cfg.FairTime > 0 {
+		return time.Now()
+	}
+	return time.Time{}
 }
 
 func (c *circuit) rejection(reason string, after time.Duration) *firebreak.RejectedError {

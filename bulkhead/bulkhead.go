@@ -100,6 +100,11 @@ func (b *Bulkhead) Do(ctx context.Context, c firebreak.Call, next firebreak.Hand
 	if err := b.acquire(ctx, c); err != nil {
 		return nil, err
 	}
+	return b.run(ctx, c, next)
+}
+
+// run runs next in a slot that was taken.
+func (b *Bulkhead) run(ctx context.Context, c firebreak.Call, next firebreak.Handler) (any, error) {
 	held := true
 	defer func() {
 		if held {
@@ -177,9 +182,11 @@ func (b *Bulkhead) release() {
 // reject returns the rejection of a call for which there was no slot: all are in
 // use then.
 func (b *Bulkhead) reject(ctx context.Context, c firebreak.Call, reason string) error {
-	return c.Reject(ctx, &firebreak.RejectedError{
-		Policy: "bulkhead", Reason: reason, Err: ErrFull, Limit: b.slots.max, Usage: b.slots.max,
-	})
+	return c.Reject(ctx, b.rejection(reason))
+}
+
+func (b *Bulkhead) rejection(reason string) *firebreak.RejectedError {
+	return &firebreak.RejectedError{Policy: "bulkhead", Reason: reason, Err: ErrFull, Limit: b.slots.max, Usage: b.slots.max}
 }
 
 // Describe implements [firebreak.Describer]. It panics for a zero value, so that a

@@ -27,7 +27,7 @@ func (s *slots) take() bool {
 
 // wait queues for a slot. It returns nil if the queue is full.
 func (s *slots) wait() *waiter {
-	if s.waiting >= s.maxWaiting {
+	if s.full() {
 		return nil
 	}
 	w := &waiter{granted: make(chan struct{}), queued: true, prev: s.last}
@@ -40,6 +40,9 @@ func (s *slots) wait() *waiter {
 	s.waiting++
 	return w
 }
+
+// full reports whether nobody else can wait.
+func (s *slots) full() bool { return s.waiting >= s.maxWaiting }
 
 // leave takes w out of the queue. It reports false if w has been granted a slot
 // already, which is the waiter's to free.

@@ -65,11 +65,19 @@ func (r *RateLimit) admit(ctx context.Context, c firebreak.Call) error {
 	if c.Exempt {
 		return nil
 	}
+	if rejection := r.take(); rejection != nil {
+		return c.Reject(ctx, rejection)
+	}
+	return nil
+}
+
+// take takes a token, or says why there is none.
+func (r *RateLimit) take() *firebreak.RejectedError {
 	now := time.Now()
 	if r.bucket.AllowN(now, 1) {
 		return nil
 	}
-	return c.Reject(ctx, &firebreak.RejectedError{Policy: "rate", Reason: "limit", Err: ErrRate, RetryAfter: r.untilNext(now)})
+	return &firebreak.RejectedError{Policy: "rate", Reason: "limit", Err: ErrRate, RetryAfter: r.untilNext(now)}
 }
 
 // longestWait is what a rate of next to nothing is told as: a Duration holds no more.

@@ -67,6 +67,11 @@ func (s *Shed) Do(ctx context.Context, c firebreak.Call, next firebreak.Handler)
 			return nil, err
 		}
 	}
+	return s.run(ctx, c, begin, next)
+}
+
+// run runs next for a call that was let in at begin.
+func (s *Shed) run(ctx context.Context, c firebreak.Call, begin time.Duration, next firebreak.Handler) (result any, err error) {
 	released := false
 	defer func() {
 		if !released {

@@ -47,4 +47,5 @@ const (
 	Completed End = iota // it was answered
 	Failed               // it failed: counts as slow if it was slow, but as no work done
 	Ignored              // the caller gave up, or something further in refused it
+	Unused               // it was never made: says nothing of anything
 )

@@ -49,6 +49,7 @@ func (w *window) count(now, latency time.Duration, end End) bool {
 		return false
 	}
 	switch {
+	case end == Unused:
 	case end == Completed:
 		w.latency.Add(int64(latency))
 		w.answered.Add(1)
