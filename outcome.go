@@ -136,6 +136,11 @@ type AttemptError struct {
 	Class      Class
 	Repeat     Repeat
 	RetryAfter time.Duration // the server's hint: how long to wait at the least; 0 for none
+
+	// Exact says that RetryAfter, also one of 0, is when the server wants to see the next
+	// attempt, and not only from when on: nothing random is added, and the waits after
+	// that begin again with the shortest.
+	Exact bool
 }
 
 func (e *AttemptError) Error() string { return e.Err.Error() }

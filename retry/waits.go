@@ -1,6 +1,7 @@
 package retry
 
 import (
+	"errors"
 	"math"
 	"time"
 
@@ -24,10 +25,23 @@ func (w *waits) next(cfg *Config, o firebreak.Outcome) (time.Duration, bool) {
 	if d < 0 {
 		return 0, false
 	}
+	if said, ok := errors.AsType[*firebreak.AttemptError](o.Err); ok && said.Exact {
+		w.restart()
+		return o.RetryAfter, true
+	}
 	if d > math.MaxInt64-o.RetryAfter {
 		return math.MaxInt64, true // no wait at all is what an overflow would come to
 	}
 	return o.RetryAfter + d, true // the hint is a minimum: chance only adds
+}
+
+// restart has all series begin again.
+func (w *waits) restart() {
+	for _, series := range []backoff.BackOff{w.transient, w.throttled} {
+		if series != nil {
+			series.Reset()
+		}
+	}
 }
 
 // backOff returns the series that o belongs to.

@@ -1,6 +1,7 @@
 package retry
 
 import (
+	"errors"
 	"math"
 	"testing"
 	"time"
@@ -104,6 +105,51 @@ func TestWaitsNext(t *testing.T) {
 		if got != test.want || ok != test.ok {
 			t.Errorf("%s: next is %v, %t, want %v, %t", test.name, got, ok, test.want, test.ok)
 		}
+	}
+}
+
+// Rule 162: "Pushback ...: else exact wait, then backoff restarts."
+func TestA9_162_ExactWaitAndThenFromTheBeginning(t *testing.T) {
+	exactly := func(d time.Duration) firebreak.Outcome {
+		return firebreak.Outcome{
+			Class: firebreak.Overload, RetryAfter: d, Err: &firebreak.AttemptError{Err: errors.New("later"), RetryAfter: d, Exact: true},
+		}
+	}
+	const base = 100 * time.Millisecond
+	for name, newBackOff := range map[string]func() backoff.BackOff{
+		"own": nil,
+		"the user's": func() backoff.BackOff {
+			return backoff.NewExponentialBackOff(backoff.WithInitialInterval(base), backoff.WithRandomizationFactor(0), backoff.WithMultiplier(1000))
+		},
+	} {
+		cfg := Config{NewBackOff: newBackOff, MaxRetryAfter: time.Minute}
+		if newBackOff == nil {
+			cfg.BaseDelay, cfg.ThrottledBaseDelay = base, base
+		}
+		cfg = cfg.withDefaults()
+		var w waits
+		for range 10 {
+			w.next(&cfg, firebreak.Outcome{Class: firebreak.Overload})
+			w.next(&cfg, firebreak.Outcome{Class: firebreak.Failure})
+		}
+		for _, want := range []time.Duration{0, 3 * time.Second, time.Minute} {
+			if got, ok := w.next(&cfg, exactly(want)); got != want || !ok {
+				t.Errorf("%s: a wait of exactly %v is %v, %t", name, want, got, ok)
+			}
+		}
+		if got, ok := w.next(&cfg, exactly(time.Minute+1)); ok {
+			t.Errorf("%s: a wait over the cap is %v, want none", name, got)
+		}
+		for _, class := range []firebreak.Class{firebreak.Overload, firebreak.Failure} {
+			w.next(&cfg, exactly(0))
+			if got, ok := w.next(&cfg, firebreak.Outcome{Class: class}); !ok || got > base {
+				t.Errorf("%s: the wait of a %v after that is %v, %t, want at most %v", name, class, got, ok, base)
+			}
+		}
+	}
+	stopping := Config{NewBackOff: func() backoff.BackOff { return &backoff.StopBackOff{} }}.withDefaults()
+	if got, ok := new(waits).next(&stopping, exactly(time.Second)); ok {
+		t.Errorf("a backoff that stops: next is %v, want the end", got)
 	}
 }
 
