@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"sync/atomic"
 	"time"
 )
 
@@ -34,7 +35,13 @@ func (e *TimeoutError) Temporary() bool { return true }
 
 var _ net.Error = (*TimeoutError)(nil)
 
-// A limit is a deadline that is not in the context yet.
+// Scopes of a TimeoutError.
+const (
+	scopeCall    = "call"
+	scopeAttempt = "attempt"
+)
+
+// A limit is a deadline.
 type limit struct {
 	at  time.Time
 	err *TimeoutError // nil if there is no limit
@@ -47,6 +54,10 @@ type limit struct {
 // The context given to next carries the deadline, with err as its cause. Only
 // inside a [Stack] that has another timeout further in, and no policy between
 // the two that could miss it, this one is merged into that.
+//
+// If the call [Call.Streams] and err is of an attempt, next has until the deadline to
+// return, and the result may live longer: the context does not carry the deadline
+// then, but is cancelled at it.
 func Until(ctx context.Context, c Call, at time.Time, err *TimeoutError, next Handler) (any, error) {
 	if c.early {
 		c.early = false
@@ -55,13 +66,16 @@ func Until(ctx context.Context, c Call, at time.Time, err *TimeoutError, next Ha
 	if c.limit.err != nil && !at.Before(c.limit.at) {
 		at, err = c.limit.at, c.limit.err
 	}
-	if c.deferLimit {
+	if c.deferLimit && !c.Streams { // the timeouts of a stream bound different times
 		c.limit = limit{at, err}
 		return next(ctx, c)
 	}
 	c.limit = limit{}
 	if callers, ok := ctx.Deadline(); ok && !at.Before(callers) {
 		return next(ctx, c)
+	}
+	if c.Streams && err.Scope == scopeAttempt {
+		return untilBegun(ctx, c, at, err, next)
 	}
 	return until(ctx, c, at, err, next)
 }
@@ -74,23 +88,13 @@ func until(ctx context.Context, c Call, at time.Time, expired *TimeoutError, nex
 			cancel()
 		}
 	}()
+	c.carried = limit{at, expired}
 	result, err := next(inner, c)
 	returned = true
 
-	p, pending := result.(Pending)
 	late := errors.Is(inner.Err(), context.DeadlineExceeded) && context.Cause(inner) == error(expired)
-	switch {
-	case late && pending && !p.Ended():
-		p.Discard() // it came too late to be read
-		result, pending, err = nil, false, expired
-	case late && err != nil && endsWithContext(err):
-		Discard(result)
-		result, pending = nil, false
-		if !errors.Is(err, expired) { // what a transport noted on it stays
-			err = expired
-		}
-	}
-	if pending {
+	result, err = inTime(result, err, late, expired)
+	if p, ok := result.(Pending); ok {
 		coverResult(ctx, c.Origin(), p, expired, cancel)
 		return result, err
 	}
@@ -99,6 +103,74 @@ func until(ctx context.Context, c Call, at time.Time, expired *TimeoutError, nex
 		c.Origin().timedOut(ctx, expired)
 	}
 	return result, err
+}
+
+// untilBegun is until for a stream that has time only to begin.
+func untilBegun(ctx context.Context, c Call, at time.Time, expired *TimeoutError, next Handler) (any, error) {
+	inner, cancel := context.WithCancelCause(ctx)
+	begun := &start{expired: expired}
+	timer := time.AfterFunc(time.Until(at), func() {
+		if begun.decide(startMissed) {
+			cancel(expired)
+		}
+	})
+	c.start = begun
+	returned := false
+	defer func() {
+		if !returned {
+			timer.Stop()
+			cancel(nil)
+		}
+	}()
+	result, err := next(inner, c)
+	returned = true
+
+	timer.Stop()
+	result, err = inTime(result, err, !begun.decide(startMade), expired)
+	if p, ok := result.(Pending); ok {
+		p.OnDone(func(Outcome) { cancel(nil) })
+		return result, err
+	}
+	cancel(nil)
+	if passed(err, expired) {
+		c.Origin().timedOut(ctx, expired)
+	}
+	return result, err
+}
+
+// A start is whether a stream has begun in time.
+type start struct {
+	expired *TimeoutError
+	state   atomic.Int32
+}
+
+const (
+	startMade   = 1
+	startMissed = 2
+)
+
+// decide says how it is, and reports whether that was open.
+func (s *start) decide(state int32) bool { return s.state.CompareAndSwap(0, state) }
+
+func (s *start) missed() bool { return s != nil && s.state.Load() == startMissed }
+
+// inTime returns what an attempt ends with that returned result and err, and whose time
+// was over by then if late is true.
+func inTime(result any, err error, late bool, expired *TimeoutError) (any, error) {
+	p, pending := result.(Pending)
+	switch {
+	case late && pending && !p.Ended():
+		p.Discard() // it came too late to be read
+		return nil, expired
+	case late && err != nil && endsWithContext(err):
+		Discard(result)
+		if !errors.Is(err, expired) { // what a transport noted on it stays
+			err = expired
+		}
+		return nil, err
+	default:
+		return result, err
+	}
 }
 
 // passed reports whether err is the end by expired. A caller may cancel for a
@@ -132,14 +204,14 @@ func endsWithContext(err error) bool {
 }
 
 // lastResort ends an attempt that came to its end without any deadline.
-var lastResort = TimeoutError{After: DefaultTimeout, Scope: "attempt"}
+var lastResort = TimeoutError{After: DefaultTimeout, Scope: scopeAttempt}
 
 // defaultTimeout is the outermost policy of a Stack that names no timeout.
 type defaultTimeout struct{ call TimeoutError }
 
 func newDefaultTimeout() *defaultTimeout {
 	return &defaultTimeout{
-		call: TimeoutError{After: DefaultTimeout, Scope: "call"},
+		call: TimeoutError{After: DefaultTimeout, Scope: scopeCall},
 	}
 }
 

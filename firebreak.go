@@ -106,7 +106,14 @@ type Call struct {
 	// its caller reads the rest says nothing of the server.
 	Began *Moment
 
+	// Streams says that the result is a stream, whose Handler returns when it has
+	// begun and which may live for long after that. A timeout of an attempt bounds
+	// the time until then; one of the call bounds all of it.
+	Streams bool
+
 	limit      limit   // earliest deadline of the Stack's timeouts that the context does not carry yet
+	carried    limit   // latest deadline of a timeout that the context was given
+	start      *start  // what bounds the time until the stream has begun, or nil
 	deferLimit bool    // the layer at hand may leave its deadline to a later one
 	early      bool    // the time of the layer at hand counts from when the call arrived
 	terminal   Handler // what the chain ends in
@@ -164,11 +171,24 @@ func (c Call) Deadline(ctx context.Context) (at time.Time, ok bool) {
 	return at, ok
 }
 
+// Expires returns the error with which ctx ends at its deadline, if that is one of a
+// timeout of the Stack, or nil. A server that was told the deadline may be the first
+// to say that it has passed: by this a transport knows whose it was.
+func (c Call) Expires(ctx context.Context) *TimeoutError {
+	if at, ok := ctx.Deadline(); ok && c.carried.err != nil && at.Equal(c.carried.at) {
+		return c.carried.err
+	}
+	return nil
+}
+
 // Err returns nil while the call may go on, and the error that it ends with
 // afterwards: a [*TimeoutError] after a timeout of the Stack, an error that
 // matches both ctx.Err() and context.Cause(ctx) after the caller's end.
 func (c Call) Err(ctx context.Context) error {
 	if ctx.Err() != nil {
+		if c.start.missed() {
+			return c.start.expired
+		}
 		return ctxerr.Of(ctx)
 	}
 	if c.limit.err != nil && time.Until(c.limit.at) <= 0 {

@@ -9,8 +9,6 @@ import (
 
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
-
-	"github.com/firebreak-go/firebreak/internal/ctxerr"
 )
 
 // A Stack is a fixed list of policies, outermost first, with a name under which
@@ -293,12 +291,11 @@ func attempt(ctx context.Context, c Call) (any, error) {
 		return Until(ctx, c, c.limit.at, c.limit.err, attempt)
 	}
 	if ctx.Err() != nil {
-		return nil, ctxerr.Of(ctx)
+		return nil, c.Err(ctx)
 	}
 	st := c.state
-	if _, ok := ctx.Deadline(); !ok && !st.root.unbounded { // the timeout is in a Keyed, but not for this key
-		c.deferLimit = false
-		return Until(ctx, c, time.Now().Add(DefaultTimeout), &lastResort, attempt)
+	if _, ok := ctx.Deadline(); !ok && c.start == nil && !st.root.unbounded { // the timeout is in a Keyed, but not for this key
+		return until(ctx, c, time.Now().Add(DefaultTimeout), &lastResort, attempt)
 	}
 	st.attempts.Add(1)
 	if st.start.IsZero() {
