@@ -3,12 +3,12 @@ package firebreakhttp
 import (
 	"context"
 	"errors"
-	"math"
 	"net/http"
 	"strconv"
 	"time"
 
 	"github.com/firebreak-go/firebreak"
+	"github.com/firebreak-go/firebreak/internal/wiretime"
 	"github.com/firebreak-go/firebreak/retry"
 )
 
@@ -64,9 +64,6 @@ func speaks(h http.Header) bool {
 	return has(h, TimeoutHeader) || has(h, PriorityHeader) || has(h, envoyTimeoutHeader) || has(h, grpcTimeoutHeader)
 }
 
-// longest is the longest time that counts: no monotonic clock runs so far.
-const longest = math.MaxInt64 / 2
-
 // patience returns how long the caller waits. ok is false if no header says it.
 func patience(h http.Header) (shortest time.Duration, ok bool) {
 	note := func(values []string, parse func(string) time.Duration) {
@@ -76,52 +73,10 @@ func patience(h http.Header) (shortest time.Duration, ok bool) {
 			}
 		}
 	}
-	note(h[TimeoutHeader], milliseconds)
-	note(h[envoyTimeoutHeader], milliseconds)
-	note(h[grpcTimeoutHeader], grpcTimeout)
+	note(h[TimeoutHeader], wiretime.Milliseconds)
+	note(h[envoyTimeoutHeader], wiretime.Milliseconds)
+	note(h[grpcTimeoutHeader], wiretime.GRPC)
 	return shortest, ok
-}
-
-// milliseconds reads 1*DIGIT. It returns 0 if value is not valid.
-func milliseconds(value string) time.Duration { return times(value, time.Millisecond) }
-
-// grpcTimeout reads the header of the gRPC protocol over HTTP/2: up to eight digits and
-// a unit. It returns 0 if value is not valid.
-func grpcTimeout(value string) time.Duration {
-	n := len(value) - 1
-	if n < 1 || n > 8 {
-		return 0
-	}
-	switch digits := value[:n]; value[n] {
-	case 'H':
-		return times(digits, time.Hour)
-	case 'M':
-		return times(digits, time.Minute)
-	case 'S':
-		return times(digits, time.Second)
-	case 'm':
-		return times(digits, time.Millisecond)
-	case 'u':
-		return times(digits, time.Microsecond)
-	case 'n':
-		return times(digits, time.Nanosecond)
-	default:
-		return 0
-	}
-}
-
-func times(digits string, unit time.Duration) time.Duration {
-	n := int64(0)
-	for i := range len(digits) {
-		c := digits[i]
-		if c < '0' || c > '9' {
-			return 0
-		}
-		if n = n*10 + int64(c-'0'); n > longest/int64(unit) {
-			return 0
-		}
-	}
-	return time.Duration(n) * unit
 }
 
 // errTooLate is the sentinel of a request that was dead on arrival.

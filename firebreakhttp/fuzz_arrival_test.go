@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/firebreak-go/firebreak/internal/wiretime"
 )
 
 // dumbPatience reads one header without a thought of how long numbers may be: it returns
@@ -27,7 +29,7 @@ func dumbPatience(name, value string) *big.Int {
 	}
 	n, _ := new(big.Int).SetString(value, 10)
 	n.Mul(n, big.NewInt(int64(unit)))
-	if n.Sign() == 0 || n.Cmp(big.NewInt(longest)) > 0 {
+	if n.Sign() == 0 || n.Cmp(big.NewInt(wiretime.Longest)) > 0 {
 		return nil
 	}
 	return n
