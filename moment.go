@@ -16,11 +16,17 @@ type Moment struct {
 // only as a duration.
 var epoch = time.Now()
 
-// Mark says that it happens now. Only the first call has an effect.
+// Mark says that it happens now. Only the first call of Mark or MarkAt has an effect.
 func (m *Moment) Mark() {
 	if m.after.Load() == 0 {
 		m.after.CompareAndSwap(0, int64(time.Since(epoch))+1)
 	}
+}
+
+// MarkAt says that it happened at a time that [time.Now] returned, or some time earlier or
+// later than that: an adapter leaves out so for what the caller was waited for.
+func (m *Moment) MarkAt(at time.Time) {
+	m.after.CompareAndSwap(0, max(int64(at.Sub(epoch)), 0)+1)
 }
 
 // Time returns when it happened. ok is false if it has not.
