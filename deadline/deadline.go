@@ -141,6 +141,9 @@ func (o Op) End() {
 	o.land()
 }
 
+// none reports whether there is nothing that an end would end.
+func (o Op) none() bool { return o.flight == nil && o.cancel == nil }
+
 // land ends the flight, but not the context.
 func (o Op) land() {
 	if o.flight != nil {
