@@ -209,6 +209,7 @@ type state struct {
 	start    time.Time       // zero if nothing measures
 	span     trace.Span      // of the operation; nil if not recording
 	borrowed bool            // span is that of the server, and ends with it
+	unwatch  func()          // tells who watches calls without a deadline; nil if nobody does
 }
 
 // Do makes a call: it runs next, once per attempt, through the policies. It is
@@ -274,7 +275,12 @@ func (s *Stack) start(ctx context.Context, c Call, next Handler, st *state) (any
 }
 
 // end is the end of the call.
-func (st *state) end(o Outcome) { st.root.tel.endCall(st.ctx, st, o) }
+func (st *state) end(o Outcome) {
+	if st.unwatch != nil {
+		st.unwatch()
+	}
+	st.root.tel.endCall(st.ctx, st, o)
+}
 
 // endWith ends the call when p ends.
 func (st *state) endWith(p Pending) {

@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 
 	"github.com/firebreak-go/firebreak/internal/errtext"
+	"github.com/firebreak-go/firebreak/internal/missing"
 )
 
 // scope is the name under which firebreak reports.
@@ -123,6 +124,9 @@ func (t *telemetry) startCall(ctx context.Context, c Call) context.Context {
 	deadline, bounded := ctx.Deadline()
 	if !bounded && t.unbounded {
 		t.missing(ctx)
+		ctx, c.state.unwatch = missing.Begin(ctx, missing.Call{
+			Stack: c.state.root.stack.name, Op: c.Op, Target: c.Target, Reason: t.reason, Inbound: c.Inbound,
+		})
 	}
 	tracer := t.tracer(ctx)
 	if tracer == nil {

@@ -124,8 +124,8 @@ var mainPackage = sync.OnceValue(func() string {
 })
 
 // outside returns the first frames that are of the service itself: of no package that
-// only passes calls on. If there are none it is those that are not ours.
-func (a *Auditor) outside(frames []Frame) []Frame {
+// only passes calls on. If there are none it is those that are not ours, and bare.
+func (a *Auditor) outside(frames []Frame) (first []Frame, bare bool) {
 	var site, theirs []Frame
 	for _, frame := range frames {
 		if isOurs(frame.Package) {
@@ -134,14 +134,14 @@ func (a *Auditor) outside(frames []Frame) []Frame {
 		theirs = append(theirs, frame)
 		if !a.passesOn(frame.Package) {
 			if site = append(site, frame); len(site) == siteFrames {
-				return site
+				return site, false
 			}
 		}
 	}
 	if len(site) == 0 {
-		return theirs[:min(len(theirs), siteFrames)]
+		return theirs[:min(len(theirs), siteFrames)], true
 	}
-	return site
+	return site, false
 }
 
 func (a *Auditor) passesOn(pkg string) bool {

@@ -26,6 +26,7 @@ type site struct {
 	pcs     []uintptr // the stack of the first call
 	route   string    // that a server serves; then there is no stack that would say anything
 	frames  []Frame   // of that: the handler, if it is known
+	bare    bool      // nothing on the stack is of the service itself
 	first   time.Duration
 
 	calls, gotDeadline, refusals atomic.Int64 // without a deadline; of which got one, and were refused
@@ -64,7 +65,8 @@ func (a *Auditor) site(o *operation, reason string, pcs []uintptr) *site {
 	}
 	var deep [deepFrames]uintptr
 	stack := visible(deep[:runtime.Callers(2, deep[:])])
-	return a.learn(key, &site{op: o, reason: reason, pcs: stack}, a.outside(framesOf(stack)))
+	frames, bare := a.outside(framesOf(stack))
+	return a.learn(key, &site{op: o, reason: reason, pcs: stack, bare: bare}, frames)
 }
 
 // routeSite returns the site of requests that a server gets: their route, as no stack

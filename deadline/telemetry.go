@@ -118,7 +118,8 @@ func (s *site) outside() []Frame {
 	if s.route != "" {
 		return s.frames
 	}
-	return s.auditor.outside(framesOf(s.pcs))
+	frames, _ := s.auditor.outside(framesOf(s.pcs))
+	return frames
 }
 
 // name returns the id of s as it is shown.
