@@ -84,11 +84,20 @@ func leftAlone(method string) bool {
 func ByMethod(c firebreak.Call) string { return c.Op }
 
 // Methods returns a function that reports whether a method is one of those named, for
-// [Exempt] and [LongRunning]: "/pkg.Service/Method", or "/pkg.Service/*" for all of a
-// service.
+// [Exempt], [LongRunning] and [ForMethods]: "/pkg.Service/Method", or "/pkg.Service/*" for
+// all of a service.
 //
 // Methods panics with all problems if there are no names, or if they are not valid.
 func Methods(names ...string) func(fullMethod string) bool {
+	match, err := named(names)
+	if err != nil {
+		panic(fmt.Errorf("firebreakgrpc.Methods: %w", err))
+	}
+	return match
+}
+
+// named is Methods with an error for all problems.
+func named(names []string) (match func(fullMethod string) bool, _ error) {
 	methods, services := make(map[string]bool), make(map[string]bool)
 	var problems []error
 	if len(names) == 0 {
@@ -105,9 +114,6 @@ func Methods(names ...string) func(fullMethod string) bool {
 			methods[name] = true
 		}
 	}
-	if len(problems) > 0 {
-		panic(fmt.Errorf("firebreakgrpc.Methods: %w", errors.Join(problems...)))
-	}
 	return func(fullMethod string) bool {
 		if methods[fullMethod] {
 			return true
@@ -117,7 +123,7 @@ func Methods(names ...string) func(fullMethod string) bool {
 		}
 		service, _ := split(fullMethod)
 		return services[service]
-	}
+	}, errors.Join(problems...)
 }
 
 // split returns the parts of a full name, or nothing if it is none.

@@ -33,6 +33,7 @@ type carrier interface {
 type statusError struct {
 	err  error // what ended the call; matched by errors.Is and errors.As
 	code codes.Code
+	note string // what gRPC says of it beyond err, or ""
 
 	// after goes into RetryInfo, unless it is 0.
 	after time.Duration
@@ -129,7 +130,12 @@ func relayed(err error) (s *status.Status, ok bool) {
 }
 
 // Error returns the text of the error.
-func (e *statusError) Error() string { return e.err.Error() }
+func (e *statusError) Error() string {
+	if e.note != "" {
+		return e.err.Error() + ": " + e.note
+	}
+	return e.err.Error()
+}
 
 // Unwrap returns the error.
 func (e *statusError) Unwrap() error { return e.err }
@@ -140,7 +146,7 @@ func (e *statusError) Timeout() bool { return e.code == codes.DeadlineExceeded }
 // GRPCStatus returns the status: that is how gRPC, status.Code and status.Convert see
 // the error.
 func (e *statusError) GRPCStatus() *status.Status {
-	s := status.New(e.code, e.err.Error())
+	s := status.New(e.code, e.Error())
 	if e.after <= 0 {
 		return s
 	}

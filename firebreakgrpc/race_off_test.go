@@ -1,0 +1,5 @@
+//go:build !race
+
+package firebreakgrpc_test
+
+const raceEnabled = false
