@@ -26,7 +26,7 @@ func (m *Moment) Mark() {
 // MarkAt says that it happened at a time that [time.Now] returned, or some time earlier or
 // later than that: an adapter leaves out so for what the caller was waited for.
 func (m *Moment) MarkAt(at time.Time) {
-	m.after.CompareAndSwap(0, max(int64(at.Sub(epoch)), 0)+1)
+	m.after.CompareAndSwap(0, int64(at.Sub(epoch))+1)
 }
 
 // Time returns when it happened. ok is false if it has not.

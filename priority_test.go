@@ -62,6 +62,13 @@ func TestMoment(t *testing.T) {
 		if at, ok := m.Time(); !ok || !at.Equal(want) {
 			t.Errorf("got %v, %t, want %v, true", at, ok, want)
 		}
+		var earlier firebreak.Moment
+		earlier.MarkAt(want.Add(-time.Minute))
+		earlier.MarkAt(want)
+		earlier.Mark()
+		if at, ok := earlier.Time(); !ok || !at.Equal(want.Add(-time.Minute)) {
+			t.Errorf("marked at another time: got %v, %t, want %v, true", at, ok, want.Add(-time.Minute))
+		}
 	})
 }
 

@@ -113,8 +113,14 @@ type site struct {
 // serve serves b with options, over memory.
 func serve(t *testing.T, b *backend, options ...grpc.ServerOption) *site {
 	t.Helper()
+	return serveWith(t, nil, b, options...)
+}
+
+// serveWith serves b and what register adds.
+func serveWith(t *testing.T, register func(*grpc.Server), b *backend, options ...grpc.ServerOption) *site {
+	t.Helper()
 	listener := bufconn.Listen(64 << 10)
-	return serveOn(t, listener, func(context.Context, string) (net.Conn, error) { return listener.Dial() }, b, options...)
+	return serveOn(t, listener, func(context.Context, string) (net.Conn, error) { return listener.Dial() }, register, b, options...)
 }
 
 // serveTCP serves b on a port of 127.0.0.1.
@@ -126,14 +132,17 @@ func serveTCP(t *testing.T, b *backend, options ...grpc.ServerOption) *site {
 	}
 	return serveOn(t, listener, func(ctx context.Context, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "tcp", listener.Addr().String())
-	}, b, options...)
+	}, nil, b, options...)
 }
 
-func serveOn(t *testing.T, listener net.Listener, dialer func(context.Context, string) (net.Conn, error), b *backend, options ...grpc.ServerOption) *site {
+func serveOn(t *testing.T, listener net.Listener, dialer func(context.Context, string) (net.Conn, error), register func(*grpc.Server), b *backend, options ...grpc.ServerOption) *site {
 	t.Helper()
 	s := &site{server: grpc.NewServer(options...), health: health.NewServer()}
 	s.server.RegisterService(b.desc(), b)
 	healthpb.RegisterHealthServer(s.server, s.health)
+	if register != nil {
+		register(s.server)
+	}
 	served := make(chan error, 1)
 	go func() { served <- s.server.Serve(listener) }()
 	t.Cleanup(func() {

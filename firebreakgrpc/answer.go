@@ -58,12 +58,16 @@ func refusal(err error) (after time.Duration, _ error) {
 		e.after = 0
 		return 0, e
 	}
-	rejection, ok := errors.AsType[*firebreak.RejectedError](e.err)
-	switch {
-	case ok && rejection.Reason == "closing":
-		e.after = 0 // another server may have room, at once
-	case e.after == 0:
+	if e.after == 0 {
 		e.after = defaultAfter
+	}
+	if rejection, ok := errors.AsType[*firebreak.RejectedError](e.err); ok {
+		bare := *rejection
+		bare.Cause = nil
+		e.text = bare.Error()
+		if rejection.Reason == "closing" {
+			e.after = 0 // another server may have room, at once
+		}
 	}
 	return e.after, e
 }

@@ -91,17 +91,18 @@ func (v *served) judge(err error) error {
 }
 
 func (v *served) meaning(err error) error {
-	gone := v.ctx.Err()
-	switch {
+	switch gone := v.gone(); {
+	case gone == nil && err == nil:
+		return nil
+	case gone == nil:
 	case errors.Is(gone, context.Canceled):
 		if err == nil {
-			err = ctxerr.Of(v.ctx)
+			err = gone
 		}
 		return attempt(err, firebreak.Ignored, 0) // it says nothing of what the handler does for others
-	case err == nil && gone != nil:
-		return ctxerr.Of(v.ctx) // the answer came too late for its caller
-	case err == nil:
-		return nil
+	case err == nil || isContextEnd(err): // what it did came too late
+		v.passed = withStatus(gone, incoming)
+		return attempt(gone, firebreak.Failure, 0)
 	}
 	if s, ok := relayed(err); ok {
 		v.relayed = true
@@ -114,6 +115,33 @@ func (v *served) meaning(err error) error {
 	}
 	class, after := classOf(s)
 	return attempt(err, class, after)
+}
+
+// atOnce is how far the end of a caller's deadline and the news of it are apart.
+const atOnce = 10 * time.Millisecond
+
+// gone returns with what the caller has gone, or nil. A caller whose deadline passes
+// cancels the call, and the news of that may come before the deadline of this side.
+func (v *served) gone() error {
+	err := ctxerr.Of(v.ctx)
+	if errors.Is(err, context.Canceled) {
+		if at, ok := v.ctx.Deadline(); ok && time.Until(at) < atOnce {
+			return context.DeadlineExceeded
+		}
+	}
+	return err
+}
+
+// isContextEnd reports whether err is how code ends whose context is done.
+func isContextEnd(err error) bool {
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || status.Code(err) == codes.Canceled {
+		return true
+	}
+	t, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err)
+	return ok && t.Timeout()
 }
 
 func attempt(err error, class firebreak.Class, after time.Duration) error {

@@ -35,6 +35,10 @@ type statusError struct {
 	code codes.Code
 	note string // what gRPC says of it beyond err, or ""
 
+	// text is what the status says, if it is not that of err: a stranger need not know
+	// what went wrong inside.
+	text string
+
 	// after goes into RetryInfo, unless it is 0.
 	after time.Duration
 
@@ -146,7 +150,11 @@ func (e *statusError) Timeout() bool { return e.code == codes.DeadlineExceeded }
 // GRPCStatus returns the status: that is how gRPC, status.Code and status.Convert see
 // the error.
 func (e *statusError) GRPCStatus() *status.Status {
-	s := status.New(e.code, e.Error())
+	text := e.text
+	if text == "" {
+		text = e.Error()
+	}
+	s := status.New(e.code, text)
 	if e.after <= 0 {
 		return s
 	}
