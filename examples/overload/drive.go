@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/firebreak-go/firebreak/examples/internal/database"
 )
 
 // maxInFlight bounds how many callers are there at once, so that a server that hangs
@@ -20,8 +22,8 @@ type drive struct {
 	lead, length time.Duration
 	call         caller
 	tally        *tally
-	used         func() use // what the server has used so far
-	tick         func()     // called every tickTime
+	used         func() database.Use // what the server has used so far
+	tick         func()              // called every tickTime
 
 	start    time.Time
 	ticked   time.Time
@@ -41,7 +43,7 @@ func (d *drive) run(ctx context.Context) {
 	d.send(ctx, 0, d.lead, nobody, &others)
 	before := d.used()
 	d.send(ctx, d.lead, d.length, d.tally, &counted)
-	d.tally.end(d.length-d.lead, d.used().since(before))
+	d.tally.end(d.length-d.lead, d.used().Since(before))
 
 	tail, enough := context.WithCancel(ctx)
 	var watch sync.WaitGroup

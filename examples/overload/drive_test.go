@@ -7,13 +7,15 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/firebreak-go/firebreak/examples/internal/database"
 )
 
 // newDrive returns a load that lasts step on a server whose answers call gives.
 func newDrive(load float64, step time.Duration, call caller) *drive {
 	return &drive{
-		schedule: newSchedule(1, load*capacity, step+patience), lead: lead(step), length: step,
-		call: call, tally: newTally("server", load), used: func() use { return use{} }, tick: func() {},
+		schedule: newSchedule(1, load*database.Capacity, step+patience), lead: lead(step), length: step,
+		call: call, tally: newTally("server", load), used: func() database.Use { return database.Use{} }, tick: func() {},
 	}
 }
 
@@ -156,7 +158,7 @@ func TestFirebreakHoldsUnderOverload(t *testing.T) {
 				call := inMemory(wrap(s).Handler)
 				newDrive(0.5, 2*time.Second, call).run(t.Context()) // what was before
 				d := newDrive(load, 10*time.Second, call)
-				d.used = s.used
+				d.used = s.db.Used
 				d.run(t.Context())
 				r, _ := d.tally.now()
 				wantBalance(t, r, d.counted())
@@ -168,11 +170,11 @@ func TestFirebreakHoldsUnderOverload(t *testing.T) {
 					continue // says no more than the others do
 				}
 				a, b := drive(newPlain, load), drive(newProtected, load)
-				if !random && (a.rate(a.total(good)) > 0.2*capacity || a.wasted() < 0.5) {
+				if !random && (a.rate(a.total(good)) > 0.2*database.Capacity || a.wasted() < 0.5) {
 					t.Errorf("%v× on the plain server: got %.0f good answers/s, %.2f wasted, want a collapse", load, a.rate(a.total(good)), a.wasted())
 				}
-				if got := b.rate(b.total(good)); got < 0.9*capacity || b.wasted() > 0.01 {
-					t.Errorf("%v× with firebreak: got %.0f good answers/s, %.2f wasted, want 0.9 of %v and nothing", load, got, b.wasted(), capacity)
+				if got := b.rate(b.total(good)); got < 0.9*database.Capacity || b.wasted() > 0.01 {
+					t.Errorf("%v× with firebreak: got %.0f good answers/s, %.2f wasted, want 0.9 of %v and nothing", load, got, b.wasted(), database.Capacity)
 				}
 				if n := b.counts[critical]; n[good] < b.offered[critical]*99/100 || b.p99 > patience/2 {
 					t.Errorf("%v× with firebreak: got %v critical callers good, late, refused, failed, p99 %v, want nearly all good", load, n, b.p99)

@@ -1,6 +1,10 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/firebreak-go/firebreak/examples/internal/console"
+)
 
 // findings says in a few sentences what is to be seen in the rows: at the highest load
 // that both servers had, and at those that a server can carry. It says what was measured
@@ -13,13 +17,13 @@ func findings(rows []row) []string {
 	a, b := rows[last-2], rows[last-1]
 	all := []string{fmt.Sprintf(
 		"At %s the plain server gave %.0f good answers/s, and answered %s of the critical callers in time; with firebreak it was %.0f/s, and %s.",
-		times(b.load), a.rate(a.total(good)), percent(a.counts[critical][good], a.offered[critical]),
-		b.rate(b.total(good)), percent(b.counts[critical][good], b.offered[critical]))}
+		times(b.load), a.rate(a.total(good)), console.Percent(a.counts[critical][good], a.offered[critical]),
+		b.rate(b.total(good)), console.Percent(b.counts[critical][good], b.offered[critical]))}
 	if n := b.total(refused); n > 0 {
 		all = append(all, fmt.Sprintf(
 			"The price: firebreak refused %s of the callers there, and %s of the critical ones, half of them within %s, 99 of 100 within %s. The plain server had %s wait %v for nothing.",
-			percent(n, b.came()), percent(b.counts[critical][refused], b.offered[critical]), short(b.refusal[0]), short(b.refusal[1]),
-			percent(a.total(late), a.came()), patience))
+			console.Percent(n, b.came()), console.Percent(b.counts[critical][refused], b.offered[critical]), console.Short(b.refusal[0]), console.Short(b.refusal[1]),
+			console.Percent(a.total(late), a.came()), patience))
 	}
 	came, turned := 0, 0
 	for _, r := range rows[:last] {

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/firebreak-go/firebreak/examples/internal/programtest"
 )
 
 func TestParse(t *testing.T) {
@@ -76,6 +78,6 @@ func TestHelp(t *testing.T) {
 				t.Errorf("run(%s): got a help without %s", arg, name)
 			}
 		}
-		checkWidth(t, stdout.String())
+		programtest.CheckWidth(t, stdout.String())
 	}
 }

@@ -15,6 +15,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/firebreak-go/firebreak/examples/internal/console"
+	"github.com/firebreak-go/firebreak/examples/internal/database"
 )
 
 func main() {
@@ -59,12 +62,12 @@ func compare(ctx context.Context, o options, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "A server that can answer %.0f requests/s; callers hang up after %v.\n\n", capacity, patience)
+	fmt.Fprintf(stdout, "A server that can answer %.0f requests/s; callers hang up after %v.\n\n", database.Capacity, patience)
 	printHead(stdout)
 	rows := driveAll(ctx, o, sides, newProgress(stderr), func(r row) { printRow(stdout, r) })
 	fmt.Fprintln(stdout)
 	for _, text := range append(findings(rows), remarks(rows)...) {
-		printWrapped(stdout, text)
+		console.PrintText(stdout, text)
 	}
 	if ctx.Err() != nil {
 		fmt.Fprintln(stdout, "Ended early.")

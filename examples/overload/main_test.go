@@ -13,19 +13,9 @@ import (
 	"strings"
 	"testing"
 	"time"
-)
 
-// wantNoneLeft holds that no goroutine is left of what began after before were counted.
-// Those of connections that are closed end soon after.
-func wantNoneLeft(t *testing.T, before int) {
-	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); runtime.NumGoroutine() > before; runtime.Gosched() {
-		if time.Now().After(deadline) {
-			stacks := make([]byte, 1<<20)
-			t.Fatalf("got %d goroutines, want %d as before:\n%s", runtime.NumGoroutine(), before, stacks[:runtime.Stack(stacks, true)])
-		}
-	}
-}
+	"github.com/firebreak-go/firebreak/examples/internal/programtest"
+)
 
 func TestRun(t *testing.T) {
 	before := runtime.NumGoroutine()
@@ -36,7 +26,7 @@ func TestRun(t *testing.T) {
 	if status != 0 || stderr.Len() > 0 {
 		t.Errorf("got status %d, stderr %q, want 0 and nothing", status, stderr.String())
 	}
-	checkWidth(t, out)
+	programtest.CheckWidth(t, out)
 	for _, want := range []string{
 		`(?m)^A server that can answer 160 requests/s; callers hang up after 1s\.$`,
 		`(?m)^ load  server +/s +/s +good +p50 +p99  critical others  late  wasted$`,
@@ -54,7 +44,7 @@ func TestRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantPage(t, string(html), 12)
-	wantNoneLeft(t, before)
+	programtest.NoneLeft(t, before)
 }
 
 // wantPage holds that page is whole, has n rows, and needs nothing else.
@@ -95,11 +85,11 @@ func TestEachCallerIsAccountedFor(t *testing.T) {
 	}
 	for _, s := range sides {
 		d := newDrive(5, 300*time.Millisecond, s.call)
-		d.tally, d.used = newTally(s.name, 5), s.service.used
+		d.tally, d.used = newTally(s.name, 5), s.service.db.Used
 		d.run(t.Context())
 		r, inFlight := d.tally.now()
 		wantBalance(t, r, d.counted())
-		if inFlight != 0 || r.total(failed) > 0 || r.total(good) == 0 || r.use.all == 0 {
+		if inFlight != 0 || r.total(failed) > 0 || r.total(good) == 0 || r.use.All == 0 {
 			t.Errorf("%s: got %d in flight, outcomes %v, use %+v, want none in flight or failed, and some good", s.name, inFlight, r.counts, r.use)
 		}
 		if n := r.total(refused); s.name == plain && n > 0 {
@@ -109,7 +99,7 @@ func TestEachCallerIsAccountedFor(t *testing.T) {
 			t.Errorf("%s: close: got %v", s.name, err)
 		}
 	}
-	wantNoneLeft(t, before)
+	programtest.NoneLeft(t, before)
 }
 
 func TestRunEndsWithItsContext(t *testing.T) {
@@ -134,7 +124,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	if !strings.Contains(string(html), "Ended early") {
 		t.Error("the page does not say that the run ended early")
 	}
-	wantNoneLeft(t, before)
+	programtest.NoneLeft(t, before)
 }
 
 // A page that cannot be written is known before the run.

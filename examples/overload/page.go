@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io"
 
+	"github.com/firebreak-go/firebreak/examples/internal/database"
 	"github.com/firebreak-go/firebreak/internal/plot"
 )
 
@@ -39,7 +40,7 @@ type line struct {
 // writePage writes one page that needs nothing else.
 func writePage(w io.Writer, o options, rows []row) error {
 	v := view{
-		Capacity: fmt.Sprintf("%.0f", capacity),
+		Capacity: fmt.Sprintf("%.0f", database.Capacity),
 		Command:  "go run ./examples/overload " + o.String(),
 		Findings: findings(rows), Remarks: remarks(rows),
 		Early: len(rows) < 2*len(loads),
@@ -74,7 +75,7 @@ func goodput(label string, rows []row, count func(row) (offered, got int)) plot.
 	for _, r := range rows {
 		if r.server == plain {
 			offered, _ := count(r)
-			ideal.Points = append(ideal.Points, plot.Point{X: r.load, Y: min(r.rate(offered), capacity)})
+			ideal.Points = append(ideal.Points, plot.Point{X: r.load, Y: min(r.rate(offered), database.Capacity)})
 		}
 	}
 	c.Lines = append(c.Lines, ideal)

@@ -3,6 +3,8 @@ package main
 import (
 	"math/rand/v2"
 	"time"
+
+	"github.com/firebreak-go/firebreak/examples/internal/traffic"
 )
 
 // A class is how important a caller is.
@@ -35,15 +37,12 @@ type arrival struct {
 func newSchedule(seed uint64, rate float64, length time.Duration) []arrival {
 	dice := rand.New(rand.NewPCG(seed, 0))
 	var all []arrival
-	for at := 0.0; ; {
-		at += dice.ExpFloat64() / rate
-		a := arrival{at: time.Duration(at * float64(time.Second)), class: bestEffort}
-		if a.at >= length {
-			return all
-		}
+	for at := range traffic.Arrivals(dice, rate, 0, length) {
+		a := arrival{at: at, class: bestEffort}
 		if dice.Float64() < criticalShare {
 			a.class = critical
 		}
 		all = append(all, a)
 	}
+	return all
 }

@@ -4,10 +4,11 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/firebreak-go/firebreak/examples/internal/database"
 )
 
 // inMemory returns callers of h who need no socket, so that time is virtual. As with
@@ -39,50 +40,27 @@ func inMemory(h http.Handler) caller {
 	}
 }
 
-func TestServiceHasTheCapacityThatItIsSaidToHave(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := newService(false)
-		const requests = 4000
-		begin := time.Now()
-		var all sync.WaitGroup
-		for range requests {
-			all.Go(func() {
-				if o := inMemory(s)(t.Context(), critical); o != good {
-					t.Errorf("got outcome %v, want %v", o, good)
-				}
-			})
-		}
-		all.Wait()
-		if rate := requests / time.Since(begin).Seconds(); rate < 0.97*capacity || rate > 1.03*capacity {
-			t.Errorf("got %.1f answers/s, want %v", rate, capacity)
-		}
-		if u := s.used(); u.wasted != 0 || u.all > time.Since(begin)*connections {
-			t.Errorf("got use %+v in %v, want nothing wasted", u, time.Since(begin))
-		}
-	})
-}
-
-// What is held for a caller who leaves is given back at once, and was wasted.
+// A query for a caller who leaves ends with him, and was wasted.
 func TestServiceHeedsItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newService(false)
 		const stays = 10 * time.Millisecond
-		var all sync.WaitGroup
-		for range 2 * connections {
-			all.Go(func() {
-				ctx, cancel := context.WithTimeout(t.Context(), stays)
-				defer cancel()
-				if o := inMemory(s)(ctx, critical); o != late {
-					t.Errorf("got outcome %v, want %v", o, late)
-				}
-			})
+		ctx, cancel := context.WithTimeout(t.Context(), stays)
+		defer cancel()
+		if o := inMemory(s)(ctx, critical); o != late {
+			t.Errorf("got outcome %v, want %v", o, late)
 		}
-		begin := time.Now()
-		all.Wait()
 		synctest.Wait()
-		want := use{all: connections * stays, wasted: connections * stays}
-		if took := time.Since(begin); took != stays || s.used() != want || s.pool.free != connections {
-			t.Errorf("got use %+v and %d free connections after %v, want %+v and %d after %v", s.used(), s.pool.free, took, want, connections, stays)
+		if got, want := s.db.Used(), (database.Use{All: stays, Wasted: stays}); got != want {
+			t.Errorf("got use %+v, want %+v", got, want)
+		}
+	})
+}
+
+func TestServiceAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		if o := inMemory(newService(false))(t.Context(), critical); o != good {
+			t.Errorf("got outcome %v, want %v", o, good)
 		}
 	})
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/http"
 	"time"
+
+	"github.com/firebreak-go/firebreak/examples/internal/database"
 )
 
 // The names of the sides.
@@ -47,19 +49,19 @@ func (s *side) close(ctx context.Context) error {
 
 // driveAll drives one load after the other, each on one side after the other. done is
 // called with each row; a load that ctx cuts off has none.
-func driveAll(ctx context.Context, o options, sides []*side, p *progress, done func(row)) []row {
+func driveAll(ctx context.Context, o options, sides []*side, p progress, done func(row)) []row {
 	var rows []row
 	for i, load := range loads {
-		schedule := newSchedule(o.seed+uint64(i), load*capacity, o.step+patience)
+		schedule := newSchedule(o.seed+uint64(i), load*database.Capacity, o.step+patience)
 		for _, s := range sides {
 			t := newTally(s.name, load)
 			d := drive{
 				schedule: schedule, lead: lead(o.step), length: o.step,
-				call: s.call, tally: t, used: s.service.used,
+				call: s.call, tally: t, used: s.service.db.Used,
 				tick: func() { p.show(t) },
 			}
 			d.run(ctx)
-			p.clear()
+			p.Clear()
 			if ctx.Err() != nil {
 				return rows
 			}

@@ -4,13 +4,10 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"time"
-)
 
-// width is how many columns a line may take: one less than a terminal has at the
-// least, so that it does not wrap.
-const width = 79
+	"github.com/firebreak-go/firebreak/examples/internal/console"
+)
 
 const (
 	overFormat = "%5s  %-9s%5s%6s%21s%17s"
@@ -37,13 +34,13 @@ func (r row) cells() [11]string {
 		r.server,
 		strconv.FormatFloat(r.rate(r.came()), 'f', 0, 64),
 		strconv.FormatFloat(r.rate(r.total(good)), 'f', 0, 64),
-		percent(r.counts[critical][good], r.offered[critical]),
-		short(r.p50),
-		short(r.p99),
+		console.Percent(r.counts[critical][good], r.offered[critical]),
+		wait(r.p50),
+		wait(r.p99),
 		strconv.Itoa(r.counts[critical][refused]),
 		strconv.Itoa(r.counts[bestEffort][refused]),
 		strconv.Itoa(r.total(late)),
-		share(r.wasted()),
+		console.Share(r.wasted()),
 	}
 }
 
@@ -59,7 +56,7 @@ func remarks(rows []row) []string {
 			all = append(all, fmt.Sprintf("%s: %d callers did not come, because %d others were there.", where, r.capped, maxInFlight))
 		}
 		if r.lag > patience/20 {
-			all = append(all, fmt.Sprintf("%s: callers came up to %s too late, because the machine was busy.", where, short(r.lag)))
+			all = append(all, fmt.Sprintf("%s: callers came up to %s too late, because the machine was busy.", where, console.Short(r.lag)))
 		}
 	}
 	return all
@@ -68,53 +65,10 @@ func remarks(rows []row) []string {
 // times returns a multiple.
 func times(x float64) string { return strconv.FormatFloat(x, 'g', 3, 64) + "×" }
 
-// percent returns n as a share of all. It says 0% and 100% only of none and all.
-func percent(n, all int) string {
-	if all == 0 {
+// wait returns how long somebody waited, or "-" if there was nobody.
+func wait(d time.Duration) string {
+	if d == 0 {
 		return "-"
 	}
-	return share(float64(n) / float64(all))
-}
-
-func share(x float64) string {
-	p := 100 * x
-	switch {
-	case p > 0 && p < 1:
-		return "<1%"
-	case p > 99 && p < 100:
-		return ">99%"
-	default:
-		return strconv.FormatFloat(p, 'f', 0, 64) + "%"
-	}
-}
-
-// short returns d with two or three digits, and at the least 0.1ms.
-func short(d time.Duration) string {
-	switch {
-	case d == 0:
-		return "-"
-	case d < 10*time.Millisecond:
-		return fmt.Sprintf("%.1fms", max(0.1, float64(d)/float64(time.Millisecond)))
-	case d < time.Second-500*time.Microsecond:
-		return fmt.Sprintf("%.0fms", float64(d)/float64(time.Millisecond))
-	default:
-		return fmt.Sprintf("%.2fs", d.Seconds())
-	}
-}
-
-// printWrapped prints text in lines of at most width columns.
-func printWrapped(out io.Writer, text string) {
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		switch {
-		case line == "":
-			line = word
-		case len([]rune(line))+1+len([]rune(word)) <= width:
-			line += " " + word
-		default:
-			fmt.Fprintln(out, line)
-			line = word
-		}
-	}
-	fmt.Fprintln(out, line)
+	return console.Short(d)
 }

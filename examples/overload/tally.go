@@ -4,6 +4,9 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/firebreak-go/firebreak/examples/internal/database"
+	"github.com/firebreak-go/firebreak/examples/internal/traffic"
 )
 
 // A tally is what is counted of one load on one server. It is safe for concurrent use.
@@ -25,7 +28,7 @@ type row struct {
 	counts   [classes][outcomes]int
 	p50, p99 time.Duration    // of what critical callers waited, with or without an answer
 	refusal  [2]time.Duration // after how long half, and 99 of 100, of the refused were so
-	use      use
+	use      database.Use
 
 	capped int           // callers who failed because too many were in flight
 	lag    time.Duration // by how much a caller came too late at the most
@@ -66,7 +69,7 @@ func (t *tally) turnAway(c class) {
 }
 
 // end says how long callers came, and what the server used in that time.
-func (t *tally) end(lasted time.Duration, u use) {
+func (t *tally) end(lasted time.Duration, u database.Use) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.row.lasted, t.row.use = lasted, u
@@ -80,17 +83,9 @@ func (t *tally) now() (r row, inFlight int) {
 	took, refusals := slices.Clone(t.took[critical]), slices.Clone(t.refusals)
 	slices.Sort(took)
 	slices.Sort(refusals)
-	r.p50, r.p99 = quantile(took, 0.5), quantile(took, 0.99)
-	r.refusal = [2]time.Duration{quantile(refusals, 0.5), quantile(refusals, 0.99)}
+	r.p50, r.p99 = traffic.Quantile(took, 0.5), traffic.Quantile(took, 0.99)
+	r.refusal = [2]time.Duration{traffic.Quantile(refusals, 0.5), traffic.Quantile(refusals, 0.99)}
 	return r, t.inFlight
-}
-
-// quantile returns the value of sorted that the share q of all does not pass.
-func quantile(sorted []time.Duration, q float64) time.Duration {
-	if len(sorted) == 0 {
-		return 0
-	}
-	return sorted[max(0, min(len(sorted)-1, int(q*float64(len(sorted))+0.5)-1))]
 }
 
 // total returns how many callers of any class had the outcome.
@@ -104,7 +99,7 @@ func (r row) rate(n int) float64 { return ratio(float64(n), r.lasted.Seconds()) 
 
 // wasted returns the share of the time of the connections that went to callers who had
 // left.
-func (r row) wasted() float64 { return ratio(float64(r.use.wasted), float64(r.use.all)) }
+func (r row) wasted() float64 { return ratio(float64(r.use.Wasted), float64(r.use.All)) }
 
 func ratio(a, b float64) float64 {
 	if b == 0 {

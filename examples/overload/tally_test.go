@@ -3,6 +3,8 @@ package main
 import (
 	"testing"
 	"time"
+
+	"github.com/firebreak-go/firebreak/examples/internal/database"
 )
 
 func TestTally(t *testing.T) {
@@ -20,14 +22,14 @@ func TestTally(t *testing.T) {
 	tl.come(bestEffort, 0)
 	tl.leave(bestEffort, late, time.Second)
 	tl.turnAway(critical)
-	tl.end(2*time.Second, use{all: 4 * time.Second, wasted: time.Second})
+	tl.end(2*time.Second, database.Use{All: 4 * time.Second, Wasted: time.Second})
 	got, inFlight := tl.now()
 	want := row{
 		load: 2, server: "server", lasted: 2 * time.Second,
 		offered: [classes]int{101, 12},
 		counts:  [classes][outcomes]int{{good: 100, failed: 1}, {late: 1, refused: 10}},
 		p50:     50 * ms, p99: 99 * ms, refusal: [2]time.Duration{2 * ms, 2 * ms},
-		use:    use{all: 4 * time.Second, wasted: time.Second},
+		use:    database.Use{All: 4 * time.Second, Wasted: time.Second},
 		capped: 1, lag: 99 * ms,
 	}
 	if got != want || inFlight != 1 {
@@ -38,24 +40,5 @@ func TestTally(t *testing.T) {
 	}
 	if r := (row{}); r.rate(1) != 0 || r.wasted() != 0 {
 		t.Errorf("nothing: got %v/s, %v wasted, want 0", r.rate(1), r.wasted())
-	}
-}
-
-func TestQuantile(t *testing.T) {
-	for _, tt := range []struct {
-		sorted []time.Duration
-		q      float64
-		want   time.Duration
-	}{
-		{nil, 0.5, 0},
-		{[]time.Duration{7}, 0.5, 7},
-		{[]time.Duration{7}, 0.99, 7},
-		{[]time.Duration{1, 2, 3, 4}, 0.5, 2},
-		{[]time.Duration{1, 2, 3, 4}, 0.99, 4},
-		{[]time.Duration{1, 2, 3, 4}, 0, 1},
-	} {
-		if got := quantile(tt.sorted, tt.q); got != tt.want {
-			t.Errorf("quantile(%v, %v): got %d, want %d", tt.sorted, tt.q, got, tt.want)
-		}
 	}
 }

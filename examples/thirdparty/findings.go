@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/firebreak-go/firebreak/examples/internal/console"
 )
 
 // printFindings prints what the table comes to, phase by phase: where firebreak
@@ -23,7 +25,7 @@ func printFindings(out io.Writer, phases []phase, plain, guarded *tally) {
 		if len(found) == 0 {
 			found = []string{"no difference that matters"}
 		}
-		printWrapped(out, fmt.Sprintf("  %-11s", p.name), strings.Fields(strings.Join(found, ", ")))
+		console.PrintWrapped(out, fmt.Sprintf("  %-11s", p.name), strings.Fields(strings.Join(found, ", ")))
 	}
 }
 
@@ -36,8 +38,8 @@ func findings(plain, guarded row) []string {
 		}
 	}
 	say(differ(plain.good, guarded.good, 3), "good", strconv.Itoa(guarded.good), strconv.Itoa(plain.good))
-	say(differ(plain.p50, guarded.p50, 10*time.Millisecond), "p50", short(guarded.p50), short(plain.p50))
-	say(differ(plain.p99, guarded.p99, 50*time.Millisecond), "p99", short(guarded.p99), short(plain.p99))
+	say(differ(plain.p50, guarded.p50, 10*time.Millisecond), "p50", console.Short(guarded.p50), console.Short(plain.p50))
+	say(differ(plain.p99, guarded.p99, 50*time.Millisecond), "p99", console.Short(guarded.p99), console.Short(plain.p99))
 	say(differ(plain.attempts, guarded.attempts, 3), "attempts", strconv.Itoa(guarded.attempts), strconv.Itoa(plain.attempts))
 	say(differ(plain.slots, guarded.slots, 3), "slots", strconv.Itoa(guarded.slots), strconv.Itoa(plain.slots))
 	return found

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/firebreak-go/firebreak/examples/internal/programtest"
 )
 
 func TestParse(t *testing.T) {
@@ -91,20 +93,6 @@ func TestHelp(t *testing.T) {
 				t.Errorf("run(%s): got a help without %s", arg, name)
 			}
 		}
-		checkWidth(t, stdout.String())
-	}
-}
-
-// checkWidth checks that text fits a terminal.
-func checkWidth(t *testing.T, text string) {
-	t.Helper()
-	for line := range strings.Lines(text) {
-		line = strings.TrimRight(line, "\n")
-		if n := len([]rune(line)); n > width+1 {
-			t.Errorf("a line of %d columns, want at most %d: %q", n, width+1, line)
-		}
-		if strings.TrimRight(line, " ") != line {
-			t.Errorf("a line ends in spaces: %q", line)
-		}
+		programtest.CheckWidth(t, stdout.String())
 	}
 }

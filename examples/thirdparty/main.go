@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/firebreak-go/firebreak"
+	"github.com/firebreak-go/firebreak/examples/internal/console"
 )
 
 func main() {
@@ -139,7 +140,7 @@ func runURL(ctx context.Context, o options, spans *telemetry, stdout io.Writer) 
 	printTable(stdout, phases, []*side{s})
 	if err := s.tally.lastErr; err != nil { // the load has ended: nobody changes it any more
 		fmt.Fprintln(stdout)
-		printWrapped(stdout, "The last bad call ended with: ", strings.Fields(err.Error()))
+		console.PrintWrapped(stdout, "The last bad call ended with: ", strings.Fields(err.Error()))
 	}
 	if ctx.Err() != nil {
 		fmt.Fprintln(stdout, "\nEnded early.")

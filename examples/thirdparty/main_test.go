@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/firebreak-go/firebreak/examples/internal/programtest"
 )
 
 func TestRun(t *testing.T) {
@@ -26,7 +28,7 @@ func TestRun(t *testing.T) {
 	if took > 10*time.Second {
 		t.Errorf("a run of 2s: got %v", took)
 	}
-	checkWidth(t, out)
+	programtest.CheckWidth(t, out)
 	for _, want := range []string{
 		`(?m)^100 calls/s for 2s; callers give up after 1s; a side has 50 workers\.$`,
 		`(?m)^firebreak  timeout 900ms → retry 3 attempts → `,
@@ -85,7 +87,7 @@ func TestRunURL(t *testing.T) {
 	if status != 0 || stderr.Len() > 0 || requests.Load() != 21 {
 		t.Errorf("got status %d, stderr %q after %d requests, want 0 and nothing after 20 and a retry", status, stderr.String(), requests.Load())
 	}
-	checkWidth(t, strings.ReplaceAll(out, server.URL, ""))
+	programtest.CheckWidth(t, strings.ReplaceAll(out, server.URL, ""))
 	for _, want := range []string{
 		`(?m)^quarter 4 +firebreak +5 +4 +80% .* 5 .* -$`,
 		`(?m)^in all +firebreak +20 +19 +95% .* 21 `,

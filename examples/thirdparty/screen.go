@@ -3,15 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/firebreak-go/firebreak"
+	"github.com/firebreak-go/firebreak/examples/internal/console"
 )
-
-// width is how many columns a line may take: one less than a terminal has at the
-// least, so that it does not wrap.
-const width = 79
 
 // A screen shows how the run goes: a line per phase. On a terminal that of the
 // phase at hand is rewritten in place.
@@ -25,7 +21,7 @@ type screen struct {
 
 // newScreen returns a screen, with the heading of its lines printed.
 func newScreen(out io.Writer, phases []phase, sides []*side, stack *firebreak.Stack) *screen {
-	s := &screen{out: out, phases: phases, sides: sides, stack: stack, terminal: isTerminal(out)}
+	s := &screen{out: out, phases: phases, sides: sides, stack: stack, terminal: console.IsTerminal(out)}
 	var names strings.Builder
 	for _, side := range sides {
 		fmt.Fprintf(&names, "   %-17s", side.name)
@@ -33,15 +29,6 @@ func newScreen(out io.Writer, phases []phase, sides []*side, stack *firebreak.St
 	fmt.Fprintf(out, "%18s%s\n", "", strings.TrimRight(names.String(), " "))
 	fmt.Fprintf(out, "%6s  %-10s%s  breaker\n", "at", "phase", strings.Repeat("   calls  good slots", len(sides)))
 	return s
-}
-
-func isTerminal(out io.Writer) bool {
-	file, ok := out.(*os.File)
-	if !ok || os.Getenv("TERM") == "dumb" {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // update shows phase n as it stands.

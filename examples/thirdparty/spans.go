@@ -13,6 +13,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/firebreak-go/firebreak/examples/internal/console"
 )
 
 // A keeper is a trace exporter that keeps, in memory, the trace of one retried
@@ -120,8 +122,8 @@ func printTree(out io.Writer, spans tracetest.SpanStubs) {
 	printBelow = func(parent trace.SpanID, indent string) {
 		for _, span := range children[parent] {
 			head := fmt.Sprintf("%-27s%7s%8s  ", indent+span.Name,
-				"+"+short(span.StartTime.Sub(begin)), short(span.EndTime.Sub(span.StartTime)))
-			printWrapped(out, head, notes(span))
+				"+"+console.Short(span.StartTime.Sub(begin)), console.Short(span.EndTime.Sub(span.StartTime)))
+			console.PrintWrapped(out, head, notes(span))
 			printBelow(span.SpanContext.SpanID(), indent+"  ")
 		}
 	}

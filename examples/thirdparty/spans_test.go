@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/firebreak-go/firebreak"
+	"github.com/firebreak-go/firebreak/examples/internal/programtest"
 	"github.com/firebreak-go/firebreak/retry"
 )
 
@@ -58,7 +59,7 @@ func TestPrintTree(t *testing.T) {
 	if d := cmp.Diff(string(want), out.String()); d != "" {
 		t.Errorf("printTree (-want +got):\n%s", d)
 	}
-	checkWidth(t, out.String())
+	programtest.CheckWidth(t, out.String())
 
 	out.Reset()
 	printTree(&out, nil)

@@ -5,36 +5,17 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/firebreak-go/firebreak"
+	"github.com/firebreak-go/firebreak/examples/internal/console"
 )
 
 // printPart prints what a side is, wrapped.
 func printPart(out io.Writer, name, text string) {
-	printWrapped(out, fmt.Sprintf("%-11s", name), strings.Fields(text))
+	console.PrintWrapped(out, fmt.Sprintf("%-11s", name), strings.Fields(text))
 }
 
-// printWrapped prints words after head, in lines of at most width
-// columns; those after the first are indented as far as head is long.
-func printWrapped(out io.Writer, head string, words []string) {
-	line, empty := head, true
-	for _, word := range words {
-		switch {
-		case empty:
-			line += word
-		case len([]rune(line+" "+word)) <= width:
-			line += " " + word
-		default:
-			fmt.Fprintln(out, strings.TrimRight(line, " "))
-			line = strings.Repeat(" ", len([]rune(head))) + word
-		}
-		empty = false
-	}
-	fmt.Fprintln(out, line)
-}
-
-// pipeline returns the policies of stack, each as one word to [printWrapped].
+// pipeline returns the policies of stack, each as one word to [console.PrintWrapped].
 func pipeline(stack *firebreak.Stack) string {
 	return strings.TrimPrefix(stack.String(), stack.Name()+": ")
 }
@@ -72,7 +53,7 @@ func printRow(out io.Writer, phase, side string, r row, recovery string) {
 	if r.calls > 0 {
 		share = strconv.Itoa(r.good * 100 / r.calls)
 	}
-	line := fmt.Sprintf(rowFormat, phase, side, r.calls, r.good, share, short(r.p50), short(r.p99), r.attempts, r.slots, recovery)
+	line := fmt.Sprintf(rowFormat, phase, side, r.calls, r.good, share, console.Short(r.p50), console.Short(r.p99), r.attempts, r.slots, recovery)
 	fmt.Fprintln(out, strings.TrimRight(line, " "))
 }
 
@@ -84,24 +65,10 @@ func recovery(phases []phase, n int, t *tally) string {
 	after, ok := t.recovery(n+1, phases[n+1].begin)
 	switch {
 	case ok:
-		return short(after)
+		return console.Short(after)
 	case after > 0:
-		return ">" + short(after)
+		return ">" + console.Short(after)
 	default:
 		return "-" // the run ended before
-	}
-}
-
-// short returns d with two or three digits, and at the least 0.1ms.
-func short(d time.Duration) string {
-	switch {
-	case d == 0:
-		return "0ms"
-	case d < 10*time.Millisecond:
-		return fmt.Sprintf("%.1fms", max(0.1, float64(d)/float64(time.Millisecond)))
-	case d < time.Second-500*time.Microsecond:
-		return fmt.Sprintf("%.0fms", float64(d)/float64(time.Millisecond))
-	default:
-		return fmt.Sprintf("%.2fs", d.Seconds())
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/firebreak-go/firebreak/examples/internal/programtest"
 )
 
 // fixedRun returns what a short run might have counted.
@@ -53,7 +55,7 @@ func TestTable(t *testing.T) {
 	if d := cmp.Diff(string(want), out.String()); d != "" {
 		t.Errorf("printTable and printFindings (-want +got):\n%s", d)
 	}
-	checkWidth(t, out.String())
+	programtest.CheckWidth(t, out.String())
 }
 
 // On a terminal the line of a phase is rewritten in place, elsewhere there is one
@@ -69,7 +71,7 @@ func TestScreen(t *testing.T) {
 		} {
 			var out bytes.Buffer
 			s := newScreen(&out, phases, sides, newStack(60, nil, nil))
-			checkWidth(t, out.String())
+			programtest.CheckWidth(t, out.String())
 			s.terminal = terminal
 			out.Reset()
 			s.update(1)
@@ -79,20 +81,4 @@ func TestScreen(t *testing.T) {
 			}
 		}
 	})
-}
-
-func TestShort(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		0:                        "0ms",
-		time.Microsecond:         "0.1ms",
-		1234 * time.Microsecond:  "1.2ms",
-		12345 * time.Microsecond: "12ms",
-		999 * time.Millisecond:   "999ms",
-		time.Second:              "1.00s",
-		12345 * time.Millisecond: "12.35s",
-	} {
-		if got := short(d); got != want {
-			t.Errorf("short(%v): got %s, want %s", d, got, want)
-		}
-	}
 }

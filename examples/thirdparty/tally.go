@@ -4,6 +4,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/firebreak-go/firebreak/examples/internal/traffic"
 )
 
 // A fate is how a call ended, as its caller sees it.
@@ -128,16 +130,8 @@ func (t *tally) rowOf(wanted func(phase int) bool) row {
 		}
 	}
 	slices.Sort(took)
-	r.calls, r.p50, r.p99 = len(took), quantile(took, 0.5), quantile(took, 0.99)
+	r.calls, r.p50, r.p99 = len(took), traffic.Quantile(took, 0.5), traffic.Quantile(took, 0.99)
 	return r
-}
-
-// quantile returns the value of sorted that the share q of all does not pass.
-func quantile(sorted []time.Duration, q float64) time.Duration {
-	if len(sorted) == 0 {
-		return 0
-	}
-	return sorted[max(0, min(len(sorted)-1, int(q*float64(len(sorted))+0.5)-1))]
 }
 
 // goodInARow is how many calls in a row must be good for the calls to be good

@@ -5,30 +5,6 @@ import (
 	"time"
 )
 
-func TestQuantile(t *testing.T) {
-	var hundred []time.Duration
-	for i := range 100 {
-		hundred = append(hundred, time.Duration(i+1))
-	}
-	for _, tt := range []struct {
-		sorted []time.Duration
-		q      float64
-		want   time.Duration
-	}{
-		{nil, 0.5, 0},
-		{[]time.Duration{7}, 0.5, 7},
-		{[]time.Duration{7}, 0.99, 7},
-		{[]time.Duration{1, 2, 3}, 0.5, 2},
-		{hundred, 0.5, 50},
-		{hundred, 0.99, 99},
-		{hundred, 1, 100},
-	} {
-		if got := quantile(tt.sorted, tt.q); got != tt.want {
-			t.Errorf("quantile of %d values at %v: got %d, want %d", len(tt.sorted), tt.q, got, tt.want)
-		}
-	}
-}
-
 // calls makes a tally of one call each 10ms: in phase 0, or after a "|" in phase 1,
 // good (g), bad (b) or waiting (w).
 func calls(script string) *tally {
