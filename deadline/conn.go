@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -38,7 +39,9 @@ func (a *Auditor) DialContext(dial func(ctx context.Context, network, address st
 		if _, ok := ctx.Deadline(); !ok {
 			var op Op
 			var err error
-			limited, op, err = a.unbounded(ctx, dialing, address, hook{depth: siteFrames, tracks: true, adds: true, refuses: true})
+			var pcs [maxFrames]uintptr
+			n := runtime.Callers(2, a.top(&pcs, siteFrames))
+			limited, op, err = a.unbounded(ctx, dialing, address, pcs[:n], hook{tracks: true, adds: true, refuses: true})
 			if err != nil {
 				return nil, err
 			}
@@ -90,7 +93,7 @@ func (w *connWatch) begin(o *operation, hasDeadline *atomic.Bool) Op {
 		reason = a.cfg.Unbounded(o.name, w.target)
 	}
 	var pcs [maxFrames]uintptr
-	s := a.site(o, reason, callers(&pcs, 4, ioFrames+a.extra))
+	s := a.site(o, reason, pcs[:runtime.Callers(3, a.top(&pcs, ioFrames))])
 	if s.bare {
 		return Op{}
 	}

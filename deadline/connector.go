@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"runtime"
 	"strings"
 )
 
@@ -78,8 +79,9 @@ func (h *sqlHooks) start(ctx context.Context, o *operation, how hook) (context.C
 	if _, ok := ctx.Deadline(); ok {
 		return ctx, Op{}, nil
 	}
-	how.depth, how.skip = sqlFrames, 1
-	return h.auditor.unbounded(ctx, o, h.target, how)
+	var pcs [maxFrames]uintptr
+	n := runtime.Callers(3, h.auditor.top(&pcs, sqlFrames))
+	return h.auditor.unbounded(ctx, o, h.target, pcs[:n], how)
 }
 
 // usual is how most calls are treated. A driver may say of a statement that it has to

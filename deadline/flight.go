@@ -2,7 +2,6 @@ package deadline
 
 import (
 	"context"
-	"math/rand/v2"
 	"sync"
 	"time"
 )
@@ -56,7 +55,7 @@ func (f *flights) init() {
 
 // fly has a call of s be in flight from now on.
 func (a *Auditor) fly(s *site, target string, now time.Duration, act action, h hook) Op {
-	shard := &a.flights.shards[rand.Uint32N(flightShards)]
+	shard := &a.flights.shards[uint64(now)*0x9e3779b97f4a7c15>>60] //nolint:gosec // the time spreads them as well as chance does
 	shard.mu.Lock()
 	if shard.flying >= maxFlights/flightShards {
 		shard.mu.Unlock()
@@ -76,7 +75,6 @@ func (a *Auditor) fly(s *site, target string, now time.Duration, act action, h h
 	shard.enter(f)
 	op := Op{flight: f, number: f.number}
 	shard.mu.Unlock()
-	s.inFlight.Add(1)
 	if s.reason == "" && !a.watching.Load() {
 		a.watch()
 	}
@@ -110,17 +108,19 @@ func (f *flight) land(number uint64) {
 		s.mu.Unlock()
 		return
 	}
-	was := *f
+	site, start, uncounted := f.site, f.start, f.uncounted
+	took := site.auditor.now() - start
+	target, act := f.target, f.act
+	if uncounted && (f.least == 0 || took < f.least) {
+		site = nil
+	}
 	s.leave(f)
 	s.mu.Unlock()
-	site := was.site
-	site.inFlight.Add(-1)
-	took := site.auditor.now() - was.start
-	if was.uncounted {
-		if was.least == 0 || took < was.least {
-			return
-		}
-		site.auditor.note(detached, site, was.target, was.act, was.start)
+	if site == nil {
+		return // it was none
+	}
+	if uncounted {
+		site.auditor.note(detached, site, target, act, start)
 	}
 	site.took.record(took)
 }
@@ -145,8 +145,6 @@ func (f *flight) moveTo(number uint64, site *site) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if f.number == number {
-		f.site.inFlight.Add(-1)
-		site.inFlight.Add(1)
 		f.site = site
 	}
 }

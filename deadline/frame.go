@@ -65,10 +65,10 @@ func isOurs(pkg string) bool {
 	return rest[0] == '/' && slices.Contains(ours, rest[1:])
 }
 
-// callers fills pcs with the program counters of the first frames above, without the
-// first few.
-func callers(pcs *[maxFrames]uintptr, skip, frames int) []uintptr {
-	return pcs[:runtime.Callers(skip, pcs[:min(frames, maxFrames)])]
+// top returns that much of pcs as is filled with the program counters of the first
+// frames, and more if there are wrappers between them.
+func (a *Auditor) top(pcs *[maxFrames]uintptr, frames int) []uintptr {
+	return pcs[:min(frames+a.extra, maxFrames)]
 }
 
 // framesOf returns the frames of pcs.

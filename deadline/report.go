@@ -124,16 +124,12 @@ func (a *Auditor) Report() Report {
 			}
 		}
 	}
-	longest := a.longest(now)
-	stuck := make(map[*site]bool)
+	flying := a.aloft(now)
 	counts := make(map[*operation]Operation)
-	for s, d := range longest {
-		stuck[s] = s.reason == "" && d >= a.cfg.StuckAfter
-	}
 	for _, s := range sites {
 		calls := s.calls.Load()
-		if calls == 0 && !stuck[s] {
-			continue // reads that were fast, say
+		if calls == 0 && flying[s].oldest < a.cfg.StuckAfter {
+			continue // reads that are fast, say
 		}
 		c := counts[s.op]
 		if s.reason == "" {
@@ -142,7 +138,7 @@ func (a *Auditor) Report() Report {
 			c.Declared += calls
 		}
 		counts[s.op] = c
-		r.Sites = append(r.Sites, s.report(longest[s]))
+		r.Sites = append(r.Sites, s.report(flying[s]))
 	}
 	slices.SortFunc(r.Sites, worse(a.cfg.StuckAfter))
 	r.listOperations(operations, counts)
@@ -150,14 +146,21 @@ func (a *Auditor) Report() Report {
 	return r
 }
 
-// longest returns how long the oldest call in flight of each site is.
-func (a *Auditor) longest(now time.Duration) map[*site]time.Duration {
-	longest := make(map[*site]time.Duration)
+// aloft is what a site has in flight.
+type aloft struct {
+	calls  int64
+	oldest time.Duration // for how long
+}
+
+// aloft returns what the sites have in flight.
+func (a *Auditor) aloft(now time.Duration) map[*site]aloft {
+	of := make(map[*site]aloft)
 	a.see(func(f *flight) bool {
-		longest[f.site] = max(longest[f.site], now-f.start)
+		s := of[f.site]
+		of[f.site] = aloft{s.calls + 1, max(s.oldest, now-f.start)}
 		return false
 	})
-	return longest
+	return of
 }
 
 func (r *Report) listOperations(operations []*operation, counts map[*operation]Operation) {
@@ -184,14 +187,14 @@ func (a *Auditor) listStuck(r *Report, now time.Duration) {
 	}
 }
 
-func (s *site) report(longestInFlight time.Duration) Site {
+func (s *site) report(flying aloft) Site {
 	start := s.auditor.start
 	r := Site{
 		ID: s.name(), Op: s.op.name, Reason: s.reason, Route: s.route,
 		Rest:   s.op.rest.Load() == s || s.op.declared.Load() == s,
 		Frames: s.outside(), Stack: framesOf(s.pcs),
 		Calls: s.calls.Load(), GotDeadline: s.gotDeadline.Load(), Refused: s.refusals.Load(), WereStuck: s.stuck.Load(),
-		InFlight: max(s.inFlight.Load(), 0), LongestInFlight: longestInFlight,
+		InFlight: flying.calls, LongestInFlight: flying.oldest,
 		Longest: time.Duration(s.took.longest.Load()), Durations: s.took.buckets(),
 		FirstSeen: start.Add(s.first), LastSeen: start.Add(time.Duration(s.last.Load())),
 	}

@@ -31,7 +31,6 @@ type site struct {
 
 	calls, gotDeadline, refusals atomic.Int64 // without a deadline; of which got one, and were refused
 	stuck                        atomic.Int64 // that were in flight for too long
-	inFlight                     atomic.Int64
 	last                         atomic.Int64 // when the last one began
 	took                         histogram    // those that are over
 	targets                      targets
@@ -180,8 +179,9 @@ func (a *Auditor) makeRoom() bool {
 // smallest returns the sites that makeRoom gives up. It needs a.mu.
 func (a *Auditor) smallest() []*site {
 	var small []*site
+	flying := a.aloft(a.now())
 	for _, s := range a.sites {
-		if s.inFlight.Load() == 0 && s.took.longest.Load() < int64(a.cfg.StuckAfter) && s.reason == "" {
+		if flying[s].calls == 0 && s.took.longest.Load() < int64(a.cfg.StuckAfter) && s.reason == "" {
 			small = append(small, s)
 		}
 	}

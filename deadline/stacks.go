@@ -2,6 +2,7 @@ package deadline
 
 import (
 	"context"
+	"runtime"
 
 	"github.com/firebreak-go/firebreak/internal/missing"
 )
@@ -25,7 +26,7 @@ func (a *Auditor) WatchStacks() (stop func()) {
 			s = a.routeSite(o, c.Reason, c.Op, func() []Frame { return nil })
 		} else {
 			var pcs [maxFrames]uintptr
-			s = a.site(o, c.Reason, callers(&pcs, 4, stackFrames+a.extra))
+			s = a.site(o, c.Reason, pcs[:runtime.Callers(2, a.top(&pcs, stackFrames))])
 		}
 		target := c.Stack
 		if c.Target != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"runtime"
 )
 
 // httpFrames is how many frames tell the requests of a client apart: those of a site,
@@ -40,7 +41,9 @@ func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if _, ok := ctx.Deadline(); ok {
 		return t.transport().RoundTrip(req)
 	}
-	limited, op, err := t.auditor.unbounded(ctx, t.op, req.URL.Host, hook{depth: httpFrames, tracks: true, adds: true, refuses: true})
+	var pcs [maxFrames]uintptr
+	n := runtime.Callers(2, t.auditor.top(&pcs, httpFrames))
+	limited, op, err := t.auditor.unbounded(ctx, t.op, req.URL.Host, pcs[:n], hook{tracks: true, adds: true, refuses: true})
 	if err != nil {
 		if req.Body != nil {
 			_ = req.Body.Close() // as an http.RoundTripper must, also if it sends nothing

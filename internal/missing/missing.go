@@ -55,19 +55,20 @@ func change(edit func([]*Watcher) []*Watcher) {
 // Begin tells the watchers of a call. end is nil if there is none.
 func Begin(ctx context.Context, c Call) (_ context.Context, end func()) {
 	list := watchers.Load()
-	if list == nil {
+	switch {
+	case list == nil:
 		return ctx, nil
+	case len(*list) == 1: // the usual number, without a closure
+		return (*(*list)[0])(ctx, c)
+	default:
+		return begin(ctx, c, *list)
 	}
-	return begin(ctx, c, *list)
 }
 
 func begin(ctx context.Context, c Call, list []*Watcher) (context.Context, func()) {
 	ends := make([]func(), len(list))
 	for i, w := range list {
 		ctx, ends[i] = (*w)(ctx, c) //nolint:fatcontext // each adds to it
-	}
-	if len(ends) == 1 {
-		return ctx, ends[0]
 	}
 	return ctx, func() {
 		for _, end := range slices.Backward(ends) {
