@@ -107,7 +107,7 @@ type site struct {
 
 	server *grpc.Server
 	health *health.Server
-	dial   func() *grpc.ClientConn // another connection
+	dial   func(options ...grpc.DialOption) *grpc.ClientConn // another connection
 }
 
 // serve serves b with options, over memory.
@@ -151,16 +151,16 @@ func serveOn(t *testing.T, listener net.Listener, dialer func(context.Context, s
 			t.Errorf("the server ended with %v", err)
 		}
 	})
-	s.dial = func() *grpc.ClientConn {
-		conn, err := grpc.NewClient("passthrough:///server", grpc.WithContextDialer(dialer),
-			grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDisableServiceConfig(), grpc.WithDisableRetry())
+	s.dial = func(options ...grpc.DialOption) *grpc.ClientConn {
+		conn, err := grpc.NewClient("passthrough:///server", append(options, grpc.WithContextDialer(dialer),
+			grpc.WithTransportCredentials(insecure.NewCredentials()))...)
 		if err != nil {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { conn.Close() })
 		return conn
 	}
-	s.ClientConn = s.dial()
+	s.ClientConn = s.dial(grpc.WithDisableRetry())
 	return s
 }
 

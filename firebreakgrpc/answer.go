@@ -62,11 +62,16 @@ func refusal(err error) (after time.Duration, _ error) {
 		e.after = defaultAfter
 	}
 	if rejection, ok := errors.AsType[*firebreak.RejectedError](e.err); ok {
-		bare := *rejection
-		bare.Cause = nil
-		e.text = bare.Error()
 		if rejection.Reason == "closing" {
 			e.after = 0 // another server may have room, at once
+		}
+		if rejection.Cause != nil { // what went wrong inside is nobody's business
+			bare := *rejection
+			bare.Cause = nil
+			e.told = status.New(e.code, bare.Error())
+			if e.after > 0 {
+				e.told = withDetails(e.told, retryInfo(e.after))
+			}
 		}
 	}
 	return e.after, e

@@ -106,8 +106,12 @@ func (v *served) meaning(err error) error {
 	}
 	if s, ok := relayed(err); ok {
 		v.relayed = true
-		v.passed = &statusError{err: err, code: s.Code(), side: incoming}
-		return v.passed
+		v.passed = &statusError{err: err, code: s.Code(), told: s, side: incoming}
+		class := firebreak.Classify(err)
+		if isNotMade(status.Convert(err)) {
+			class = firebreak.Ignored
+		}
+		return attempt(v.passed, class, 0)
 	}
 	s, ok := status.FromError(err)
 	if !ok {

@@ -3,12 +3,15 @@ package firebreakgrpc
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/protoadapt"
+	"google.golang.org/protobuf/types/known/anypb"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"github.com/firebreak-go/firebreak"
@@ -35,9 +38,9 @@ type statusError struct {
 	code codes.Code
 	note string // what gRPC says of it beyond err, or ""
 
-	// text is what the status says, if it is not that of err: a stranger need not know
-	// what went wrong inside.
-	text string
+	// told is the status, if it is not the one that follows from the other fields: a
+	// stranger is told less.
+	told *status.Status
 
 	// after goes into RetryInfo, unless it is 0.
 	after time.Duration
@@ -121,7 +124,10 @@ func relayed(err error) (s *status.Status, ok bool) {
 		}
 		return status.New(own.code, err.Error()), true
 	}
-	if _, ok := errors.AsType[carrier](err); ok {
+	if said, ok := errors.AsType[carrier](err); ok {
+		if isNotMade(said.GRPCStatus()) {
+			return withoutHints(err), true
+		}
 		return nil, false // the handler knows best
 	}
 	_, rejected := errors.AsType[*firebreak.RejectedError](err)
@@ -148,17 +154,29 @@ func (e *statusError) Unwrap() error { return e.err }
 func (e *statusError) Timeout() bool { return e.code == codes.DeadlineExceeded }
 
 // GRPCStatus returns the status: that is how gRPC, status.Code and status.Convert see
-// the error.
+// the error. That of an outgoing call that was not made says so in its details, for a
+// server whose handler passes on the status and not the error.
 func (e *statusError) GRPCStatus() *status.Status {
-	text := e.text
-	if text == "" {
-		text = e.Error()
+	if e.told != nil {
+		return e.told
 	}
-	s := status.New(e.code, text)
-	if e.after <= 0 {
+	s := status.New(e.code, e.Error())
+	var details []protoadapt.MessageV1
+	if e.after > 0 {
+		details = append(details, retryInfo(e.after))
+	}
+	if rejection, ok := errors.AsType[*firebreak.RejectedError](e.err); ok && e.side == outgoing && e.code != codes.Canceled {
+		details = append(details, notMade(rejection))
+	}
+	return withDetails(s, details...)
+}
+
+// withDetails returns s with details.
+func withDetails(s *status.Status, details ...protoadapt.MessageV1) *status.Status {
+	if len(details) == 0 {
 		return s
 	}
-	detailed, err := s.WithDetails(retryInfo(e.after))
+	detailed, err := s.WithDetails(details...)
 	if err != nil {
 		return s // only a status OK has no details
 	}
@@ -168,4 +186,32 @@ func (e *statusError) GRPCStatus() *status.Status {
 // retryInfo is the hint of a status to come back after d.
 func retryInfo(d time.Duration) protoadapt.MessageV1 {
 	return protoadapt.MessageV1Of(&errdetails.RetryInfo{RetryDelay: durationpb.New(d)})
+}
+
+// domain is that of the reasons in a google.rpc.ErrorInfo.
+const domain = "github.com/firebreak-go/firebreak"
+
+// notMade is what a status says of a call that a policy has rejected: by which and why, as
+// in "BREAKER_OPEN".
+func notMade(r *firebreak.RejectedError) protoadapt.MessageV1 {
+	return protoadapt.MessageV1Of(&errdetails.ErrorInfo{Reason: strings.ToUpper(r.Policy + "_" + r.Reason), Domain: domain})
+}
+
+// isNotMade reports whether s is the status of an outgoing call that a policy has rejected.
+func isNotMade(s *status.Status) bool {
+	return slices.ContainsFunc(s.Details(), func(detail any) bool {
+		info, ok := detail.(*errdetails.ErrorInfo)
+		return ok && info.GetDomain() == domain
+	})
+}
+
+// withoutHints returns the status of err without what is said of the outgoing call.
+func withoutHints(err error) *status.Status {
+	s := status.Convert(err)
+	p := s.Proto()
+	p.Details = slices.DeleteFunc(p.Details, func(detail *anypb.Any) bool {
+		info := new(errdetails.ErrorInfo)
+		return detail.MessageIs((*errdetails.RetryInfo)(nil)) || detail.UnmarshalTo(info) == nil && info.GetDomain() == domain
+	})
+	return status.FromProto(p)
 }

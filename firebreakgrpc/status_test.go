@@ -103,16 +103,28 @@ func TestA9_157_158_StatusOfOwnErrors(t *testing.T) {
 	}
 }
 
-// retryDelay returns the delay of the RetryInfo of s, or 0. There is one at the most.
+// retryDelay returns the delay of the RetryInfo of s, or 0. There is one at the most, and
+// what says that the call was not made.
 func retryDelay(t *testing.T, s *status.Status) time.Duration {
 	t.Helper()
 	var after time.Duration
-	for i, detail := range s.Details() {
-		info, ok := detail.(*errdetails.RetryInfo)
-		if !ok || i > 0 {
-			t.Fatalf("detail %d of %v is %v, want one RetryInfo", i, s, detail)
+	hints, reasons := 0, 0
+	for _, detail := range s.Details() {
+		switch info := detail.(type) {
+		case *errdetails.RetryInfo:
+			hints++
+			after = info.GetRetryDelay().AsDuration()
+		case *errdetails.ErrorInfo:
+			reasons++
+			if info.GetDomain() != "github.com/firebreak-go/firebreak" {
+				t.Errorf("%v is of another domain", info)
+			}
+		default:
+			t.Errorf("detail %v of %v, want none of that kind", detail, s)
 		}
-		after = info.GetRetryDelay().AsDuration()
+	}
+	if hints > 1 || reasons > 1 {
+		t.Errorf("details of %v, want one RetryInfo and one ErrorInfo at the most", s)
 	}
 	return after
 }
@@ -145,7 +157,10 @@ func TestRelayedSaysNothingOfRetries(t *testing.T) {
 		{"a timeout", withStatus(errTimeout, outgoing), codes.DeadlineExceeded, errTimeout.Error()},
 		{"of another transport", errFull, codes.ResourceExhausted, errFull.Error()},
 		{"a timeout of another transport", fmt.Errorf("get: %w", errTimeout), codes.DeadlineExceeded, "get: " + errTimeout.Error()},
+		{"its status", status.Convert(withStatus(errOpen, outgoing)).Err(), codes.Unavailable, errOpen.Error()},
+		{"its status, without a hint", status.Convert(withStatus(errFull, outgoing)).Err(), codes.ResourceExhausted, errFull.Error()},
 		{"of this server", withStatus(errOpen, incoming), codes.OK, ""},
+		{"the status of a server's refusal", status.Convert(withStatus(errOpen, incoming)).Err(), codes.OK, ""},
 		{"a status of the handler's", status.Error(codes.Unavailable, "later"), codes.OK, ""},
 		{"a rejection that the handler gave a status", fmt.Errorf("%w: %w", status.Error(codes.Aborted, "no"), errFull), codes.OK, ""},
 		{"the context's own", context.Canceled, codes.OK, ""},
