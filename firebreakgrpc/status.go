@@ -209,7 +209,7 @@ func isNotMade(s *status.Status) bool {
 func withoutHints(err error) *status.Status {
 	s := status.Convert(err)
 	p := s.Proto()
-	p.Details = slices.DeleteFunc(p.Details, func(detail *anypb.Any) bool {
+	p.Details = slices.DeleteFunc(p.GetDetails(), func(detail *anypb.Any) bool {
 		info := new(errdetails.ErrorInfo)
 		return detail.MessageIs((*errdetails.RetryInfo)(nil)) || detail.UnmarshalTo(info) == nil && info.GetDomain() == domain
 	})

@@ -83,8 +83,8 @@ func (s *server) tap(ctx context.Context, info *tap.Info) (context.Context, erro
 		return ctx, v.refuseEarly(c, rejection)
 	}
 	if ticket := a.ticket; ticket != nil {
-		a.timer = time.AfterFunc(claimTime, func() { ticket.Cancel() })
-		a.stop = context.AfterFunc(ctx, func() { ticket.Cancel() })
+		giveBack := func() { ticket.Cancel() }
+		a.timer, a.stop = time.AfterFunc(claimTime, giveBack), context.AfterFunc(ctx, giveBack)
 	}
 	return a, nil
 }
