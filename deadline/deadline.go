@@ -53,6 +53,8 @@ type Auditor struct {
 	extra   int       // frames to look at beyond those that a hook asks for
 	missing metric.Int64Counter
 
+	detached context.Context //nolint:containedctx // of what is noted when that of the call is not at hand
+
 	operations operations
 	flights    flights
 	watching   atomic.Bool           // the timer of the watchdog runs
@@ -72,7 +74,7 @@ func New(cfg Config) *Auditor {
 		panic(fmt.Errorf("deadline.New: %w", err))
 	}
 	cfg = cfg.withDefaults()
-	a := &Auditor{cfg: cfg, start: time.Now(), skip: append(plumbing(), cfg.Wrappers...), sites: make(map[uint64]*site)}
+	a := &Auditor{cfg: cfg, start: time.Now(), skip: append(plumbing(), cfg.Wrappers...), sites: make(map[uint64]*site), detached: context.Background()}
 	if len(cfg.Wrappers) > 0 {
 		a.extra = wrapperFrames
 	}
@@ -130,7 +132,21 @@ func (a *Auditor) Begin(ctx context.Context, op, target string) (context.Context
 	return a.unbounded(ctx, o, target, pcs[:n], hook{tracks: true, adds: true, refuses: true})
 }
 
-// An Op is a call that was begun with [Auditor.Begin]. The zero value is one that
+// Note is Begin for what may be neither given a deadline nor refused: streams that
+// live as long as they like, work that came in from others.
+func (a *Auditor) Note(ctx context.Context, op, target string) Op {
+	o := a.operations.get(op)
+	o.calls.Add(1)
+	if _, ok := ctx.Deadline(); ok {
+		return Op{}
+	}
+	var pcs [maxFrames]uintptr
+	n := runtime.Callers(2, a.top(&pcs, siteFrames))
+	_, noted, _ := a.unbounded(ctx, o, target, pcs[:n], hook{tracks: true})
+	return noted
+}
+
+// An Op is a call that was begun with [Auditor.Begin] or [Auditor.Note]. The zero value is one that
 // nobody looks at.
 type Op struct {
 	flight *flight

@@ -269,10 +269,10 @@ func TestEnforceRefuses(t *testing.T) {
 	a := deadline.New(deadline.Config{Level: deadline.Enforce, Refuse: true, Logger: discard})
 	err := load(a, background)
 	rejected, ok := errors.AsType[*firebreak.RejectedError](err)
-	if !ok || !errors.Is(err, deadline.ErrNoDeadline) || rejected.Policy != "deadline" || rejected.Reason != "missing" {
+	if !ok || !errors.Is(err, deadline.ErrNoDeadline) || rejected.Policy != "auditor" || rejected.Reason != "no_deadline" {
 		t.Fatalf("got %#v, want a RejectedError around ErrNoDeadline", err)
 	}
-	if got, want := err.Error(), "deadline: missing: the context of cache.load has none in deadline_test.load (deadline_test.go:"; !strings.HasPrefix(got, want) {
+	if got, want := err.Error(), "auditor: no_deadline: the context of cache.load has no deadline in deadline_test.load (deadline_test.go:"; !strings.HasPrefix(got, want) {
 		t.Errorf("got %q, want %q…", got, want)
 	}
 	if err := a.Check(background, "kafka.publish"); !errors.Is(err, deadline.ErrNoDeadline) {

@@ -60,7 +60,7 @@ func (a *Auditor) fly(s *site, target string, now time.Duration, act action, h h
 	if shard.flying >= maxFlights/flightShards {
 		shard.mu.Unlock()
 		if h.later && h.least == 0 {
-			a.note(detached, s, target, act, now) // nobody could say it later
+			a.note(a.detached, s, target, act, now) // nobody could say it later
 		}
 		return Op{}
 	}
@@ -120,7 +120,7 @@ func (f *flight) land(number uint64) {
 		return // it was none
 	}
 	if uncounted {
-		site.auditor.note(detached, site, target, act, start)
+		site.auditor.note(site.auditor.detached, site, target, act, start)
 	}
 	site.took.record(took)
 }

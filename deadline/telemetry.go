@@ -18,9 +18,6 @@ import (
 // the Stacks, which count their calls themselves.
 const event = "firebreak.deadline.missing"
 
-// detached is the context of what is noted when that of the call is not at hand.
-var detached = context.Background()
-
 func (a *Auditor) initMetric() {
 	provider := a.cfg.MeterProvider
 	if provider == nil {
@@ -66,7 +63,7 @@ func (a *Auditor) note(ctx context.Context, s *site, target string, act action, 
 func (a *Auditor) warnStuck(f *flight) {
 	s := f.site
 	if a.cfg.Level >= Warn && s.loggedStuck.CompareAndSwap(false, true) {
-		a.logger().LogAttrs(detached, slog.LevelWarn, "call without a deadline is stuck",
+		a.logger().LogAttrs(a.detached, slog.LevelWarn, "call without a deadline is stuck",
 			s.logAttrs(f.target, slog.Duration("in_flight", a.now()-f.start))...)
 	}
 }
@@ -132,7 +129,7 @@ func (s *site) name() string {
 
 // refusal returns the error of a call that is not made.
 func (s *site) refusal() error {
-	return &firebreak.RejectedError{Policy: "deadline", Reason: "missing", Err: ErrNoDeadline, Cause: (*callError)(s)}
+	return &firebreak.RejectedError{Policy: "auditor", Reason: "no_deadline", Err: ErrNoDeadline, Cause: (*callError)(s)}
 }
 
 // callError says which call it was.
@@ -140,7 +137,7 @@ type callError site
 
 func (e *callError) Error() string {
 	s := (*site)(e)
-	text := "the context of " + s.op.name + " has none"
+	text := "the context of " + s.op.name + " has no deadline"
 	if frames := s.outside(); len(frames) > 0 {
 		text += " in " + frames[0].String()
 	}

@@ -34,7 +34,7 @@ func (a *Auditor) patrol() {
 		return true
 	})
 	for _, op := range uncounted {
-		op.count(detached)
+		op.count(a.detached)
 	}
 	for i := range stuck {
 		f := &stuck[i]

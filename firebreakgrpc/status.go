@@ -102,6 +102,8 @@ func codeOfRejection(r *firebreak.RejectedError) codes.Code {
 		return codes.ResourceExhausted
 	case "deadline":
 		return codes.DeadlineExceeded
+	case "auditor": // a mistake in this process: it goes on, whoever tries again
+		return codes.Internal
 	}
 	if said, ok := errors.AsType[carrier](r.Err); ok && said.GRPCStatus().Code() != codes.OK {
 		return said.GRPCStatus().Code() // a policy of the user's knows best

@@ -60,6 +60,7 @@ func TestA9_157_158_StatusOfOwnErrors(t *testing.T) {
 			"rate", &firebreak.RejectedError{Policy: "rate", Reason: "limit", Err: shed.ErrRate, RetryAfter: time.Minute},
 			codes.ResourceExhausted, time.Minute, []error{shed.ErrRate},
 		},
+		{"no deadline", &firebreak.RejectedError{Policy: "auditor", Reason: "no_deadline", Err: io.EOF}, codes.Internal, 0, nil},
 		{"dead on arrival", &firebreak.RejectedError{Policy: "deadline", Reason: "dead_on_arrival", Err: io.EOF}, codes.DeadlineExceeded, 0, nil},
 		{"a policy of the user's", &firebreak.RejectedError{Policy: "switch", Reason: "off", Err: io.EOF}, codes.Unavailable, 0, []error{io.EOF}},
 		{"a limit of the user's", &firebreak.RejectedError{Policy: "seats", Reason: "taken", Err: errQuota, Limit: 3, Usage: 3}, codes.ResourceExhausted, 0, []error{errQuota}},
