@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -411,7 +410,6 @@ func TestA9_169_Propagate(t *testing.T) {
 func TestA9_172_WaitForReadyIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := new(recorder)
-		refused := func(context.Context, string) (net.Conn, error) { return nil, errors.New("connection refused") }
 		conn := connect(t, refused, firebreakgrpc.DialOptions(firebreak.New("shop", r))...)
 		begin := time.Now()
 		_, err := ask(context.Background(), conn, buy, grpc.WaitForReady(true))

@@ -469,7 +469,7 @@ func TestA9_176_DropsAreNotRetried(t *testing.T) {
 func TestA9_176_NoConnectionIsNoDrop(t *testing.T) {
 	for _, method := range []string{lookup, buy} {
 		r := new(recorder)
-		conn := connect(t, func(context.Context, string) (net.Conn, error) { return nil, net.ErrClosed }, through(atOnce(), r)...)
+		conn := connect(t, refused, through(atOnce(), r)...)
 		_, err := ask(t.Context(), conn, method)
 		wantStatus(t, err, codes.Unavailable)
 		r.wantClasses(t, firebreak.Failure, firebreak.Failure, firebreak.Failure)
@@ -477,7 +477,7 @@ func TestA9_176_NoConnectionIsNoDrop(t *testing.T) {
 	// Without the watcher nothing is proved.
 	for method, want := range map[string]int{lookup: 3, buy: 1} {
 		r := new(recorder)
-		conn := connect(t, func(context.Context, string) (net.Conn, error) { return nil, net.ErrClosed },
+		conn := connect(t, refused,
 			grpc.WithUnaryInterceptor(firebreakgrpc.UnaryClientInterceptor(stackOf(atOnce(), r))))
 		_, err := ask(t.Context(), conn, method)
 		wantStatus(t, err, codes.Unavailable)

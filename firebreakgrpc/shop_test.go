@@ -82,6 +82,7 @@ func (v visit) header(key string) []string { return metadata.ValueFromIncomingCo
 type shop struct {
 	unary  func(v visit, in *value) (*value, error)
 	stream func(v visit, stream grpc.ServerStream) error
+	server []grpc.ServerOption
 
 	mu     sync.Mutex // guards the fields below
 	visits []visit
@@ -234,7 +235,7 @@ func (s *shop) serveOn(
 	t *testing.T, listener net.Listener, dial func(context.Context, string) (net.Conn, error), options ...grpc.DialOption,
 ) *grpc.ClientConn {
 	t.Helper()
-	server := grpc.NewServer()
+	server := grpc.NewServer(s.server...)
 	server.RegisterService(s.desc(), s)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
@@ -261,6 +262,9 @@ func connect(t *testing.T, dial func(context.Context, string) (net.Conn, error),
 	t.Cleanup(func() { conn.Close() })
 	return conn
 }
+
+// refused is how a connection is made to a server that is not there.
+func refused(context.Context, string) (net.Conn, error) { return nil, errors.New("connection refused") }
 
 // through returns the options for a stack of policies with a minute for each call.
 func through(policies ...firebreak.Policy) []grpc.DialOption {

@@ -106,10 +106,18 @@ func (s *attemptTrace) end(err error, code codes.Code) {
 	if err != nil {
 		s.span.SetAttributes(attribute.String("error.type", firebreak.ErrorType(err)))
 		if firebreak.Classify(err) != firebreak.Ignored {
-			s.span.SetStatus(otelcodes.Error, errtext.Of(err))
+			s.span.SetStatus(otelcodes.Error, description(err))
 		}
 	}
 	s.span.End()
+}
+
+// description returns the text of err, for an answer without its code.
+func description(err error) string {
+	if a, ok := errors.AsType[*answer](err); ok {
+		return status.Convert(a.error).Message()
+	}
+	return errtext.Of(err)
 }
 
 // outgoingMetadata has a propagator write metadata.

@@ -155,6 +155,14 @@ func (e *statusError) Unwrap() error { return e.err }
 // Timeout reports whether it is one, for those who ask by a type assertion.
 func (e *statusError) Timeout() bool { return e.code == codes.DeadlineExceeded }
 
+// ErrorType returns the value of the attribute error.type.
+func (e *statusError) ErrorType() string {
+	if e.code == codes.Canceled {
+		return codeText(e.code)
+	}
+	return firebreak.ErrorType(e.err)
+}
+
 // GRPCStatus returns the status: that is how gRPC, status.Code and status.Convert see
 // the error. That of an outgoing call that was not made says so in its details, for a
 // server whose handler passes on the status and not the error.
