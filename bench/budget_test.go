@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
 	"github.com/firebreak-go/firebreak"
 	"github.com/firebreak-go/firebreak/breaker"
 	"github.com/firebreak-go/firebreak/bulkhead"
@@ -26,6 +28,8 @@ const (
 	maxAllocsHandler   = 10
 	maxAllocsRefusal   = 1 // of a Shed: the error that says it
 	maxAllocsRefused   = 3 // of a request: that, the guard and the state of the call
+	maxAllocsUnary     = 7 // four are the deadline's
+	maxAllocsServed    = 8 // of a call over gRPC, that of the stub included
 )
 
 // maxKeyHeap is how many bytes of heap a key may take.
@@ -44,6 +48,7 @@ func TestAllocations(t *testing.T) {
 	waiter := &adaptive.Waiter{Wake: func() {}}
 	handler := newFireHandler(t.Context(), http.HandlerFunc(short), false)
 	fullHandler := newFireHandler(t.Context(), http.HandlerFunc(short), true)
+	call, served, m := dialers[0].intercept(), serving[0].intercept(), wrapperspb.String("42")
 	incoming, writer := newIncoming(t.Context()), &stubWriter{header: make(http.Header)}
 
 	for _, tt := range []struct {
@@ -61,6 +66,9 @@ func TestAllocations(t *testing.T) {
 		{"full limiter", 0, func() error { return refuse(limiter, waiter) }, nil},
 		{"handler", maxAllocsHandler, func() error { return writer.serve(handler, incoming, http.StatusOK) }, nil},
 		{"full handler", maxAllocsRefused, func() error { return writer.serve(fullHandler, incoming, http.StatusServiceUnavailable) }, nil},
+		{"gRPC call", maxAllocsUnary, func() error { return unary(ctx, call, invoke, m) }, nil},
+		{"gRPC call that can be cancelled", maxAllocsUnary, func() error { return unary(t.Context(), call, invoke, m) }, nil},
+		{"gRPC call served", maxAllocsServed, func() error { return serve(t.Context(), served, echo, m) }, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if err := tt.call(); !errors.Is(err, tt.want) {
@@ -71,6 +79,39 @@ func TestAllocations(t *testing.T) {
 				t.Errorf("got %v allocations, want at most %v", got, tt.most)
 			}
 		})
+	}
+}
+
+// Over gRPC firebreak makes at most half of the allocations of failsafe-go.
+func TestAllocationsBesideFailsafe(t *testing.T) {
+	m := wrapperspb.String("42")
+	for name, call := range map[string]func(i int) func() error{
+		"unary": func(i int) func() error {
+			intercept := dialers[i].intercept()
+			return func() error { return unary(context.Background(), intercept, invoke, m) }
+		},
+		"unary, for a caller who can cancel": func(i int) func() error {
+			intercept := dialers[i].intercept()
+			return func() error { return unary(t.Context(), intercept, invoke, m) }
+		},
+		"served": func(i int) func() error {
+			intercept := serving[i].intercept()
+			return func() error { return serve(t.Context(), intercept, echo, m) }
+		},
+	} {
+		var got [2]float64
+		for i := range got {
+			f := call(i)
+			got[i] = testing.AllocsPerRun(200, func() {
+				if err := f(); err != nil {
+					t.Fatalf("%s: got %v, want an answer", name, err)
+				}
+			})
+		}
+		t.Logf("%s: firebreak %v, failsafe-go %v", name, got[0], got[1])
+		if got[0] > got[1]/2 {
+			t.Errorf("%s: got %v allocations, want at most half of failsafe-go's %v", name, got[0], got[1])
+		}
 	}
 }
 

@@ -30,8 +30,11 @@ type safeStack[R any] struct {
 	bulkhead bulkhead.Bulkhead[R]
 }
 
-// newSafeStack returns a stack for which what isFailure reports is a failure.
-func newSafeStack[R any](slots uint, retries retrypolicy.Builder[R], isFailure func(R, error) bool) safeStack[R] {
+// newSafeStack returns a stack for which what isFailure reports is a failure, with the
+// policies of each attempt innermost.
+func newSafeStack[R any](
+	slots uint, retries retrypolicy.Builder[R], isFailure func(R, error) bool, attempt ...failsafe.Policy[R],
+) safeStack[R] {
 	s := safeStack[R]{
 		breaker: circuitbreaker.NewBuilder[R]().
 			HandleIf(isFailure).
@@ -41,7 +44,7 @@ func newSafeStack[R any](slots uint, retries retrypolicy.Builder[R], isFailure f
 			Build(),
 		bulkhead: bulkhead.New[R](slots),
 	}
-	s.Executor = failsafe.With[R](
+	s.Executor = failsafe.With(append([]failsafe.Policy[R]{
 		timeout.New[R](callTimeout),
 		retries.
 			WithMaxAttempts(maxAttempts).
@@ -52,13 +55,12 @@ func newSafeStack[R any](slots uint, retries retrypolicy.Builder[R], isFailure f
 			Build(),
 		s.breaker,
 		s.bulkhead,
-		timeout.New[R](attemptTimeout),
-	)
+	}, attempt...)...)
 	return s
 }
 
 func newSafeCalls(slots uint) safeStack[*user] {
-	return newSafeStack(slots, retrypolicy.NewBuilder[*user](), func(_ *user, err error) bool { return votes(err) })
+	return newSafeStack(slots, retrypolicy.NewBuilder[*user](), func(_ *user, err error) bool { return votes(err) }, timeout.New[*user](attemptTimeout))
 }
 
 // votes reports whether err speaks against the dependency.
@@ -74,6 +76,6 @@ func newSafeTransport(base http.RoundTripper) http.RoundTripper {
 	retries := failsafehttp.NewRetryPolicyBuilder().ReturnLastFailure()              //nolint:bodyclose // there is no response yet
 	s := newSafeStack(maxCalls, retries, func(resp *http.Response, err error) bool { //nolint:bodyclose // the caller's to close
 		return votes(err) || err == nil && resp.StatusCode >= http.StatusInternalServerError
-	})
+	}, timeout.New[*http.Response](attemptTimeout)) //nolint:bodyclose // there is no response yet
 	return failsafehttp.NewRoundTripperWithExecutor(base, s.Executor)
 }

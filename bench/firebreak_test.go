@@ -21,6 +21,11 @@ type fireStack struct {
 }
 
 func newFireStack(slots int) fireStack {
+	return newFireStackOf(slots, timeout.New(attemptTimeout))
+}
+
+// newFireStackOf returns a stack with the policies of each attempt innermost.
+func newFireStackOf(slots int, attempt ...firebreak.Policy) fireStack {
 	s := fireStack{
 		breaker: breaker.New(breaker.Config{
 			Window: window, MinCalls: minCalls, FailureRatio: failureRatio, ConsecutiveFailures: consecutiveFailures,
@@ -28,13 +33,12 @@ func newFireStack(slots int) fireStack {
 		}),
 		bulkhead: bulkhead.New(bulkhead.Config{MaxCalls: slots}),
 	}
-	s.Stack = firebreak.New("bench",
+	s.Stack = firebreak.New("bench", append([]firebreak.Policy{
 		timeout.New(callTimeout),
 		retry.New(retry.Config{MaxAttempts: maxAttempts, BaseDelay: baseDelay, MaxDelay: maxDelay}), // with a budget: its default
 		s.breaker,
 		s.bulkhead,
-		timeout.New(attemptTimeout),
-	)
+	}, attempt...)...)
 	return s
 }
 

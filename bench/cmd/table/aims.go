@@ -34,6 +34,11 @@ var aims = []aim{
 	allocations("OpenBreaker/serial", ours, 2),
 	allocations("FullBulkhead/serial", ours, 2),
 	allocations("Handler/serial", ours, 10),
+	allocations("Unary/serial", ours, 7),
+	allocations("UnaryCancelable/serial", ours, 7),
+	allocationsTo("Unary/serial", "failsafe-go", 0.5),
+	allocationsTo("UnaryCancelable/serial", "failsafe-go", 0.5),
+	allocationsTo("UnaryHandler/serial", "failsafe-go", 0.5),
 	allocations("Shed/serial", ours, 0),
 	allocations("ShedFull/serial", "limiter alone", 0),
 }
@@ -55,6 +60,14 @@ func nanoseconds(group, who string, most float64) aim {
 func allocations(group, who string, most float64) aim {
 	return aim{heading(group) + part(who) + ": allocations", most, "%.0f", func(r *results) float64 {
 		return r.median(group, who, func(s sample) float64 { return s.allocs })
+	}}
+}
+
+// allocationsTo is that firebreak makes at most so many times the allocations of than.
+func allocationsTo(group, than string, most float64) aim {
+	return aim{heading(group) + ": allocations to those of " + than, most, "%.2f", func(r *results) float64 {
+		allocs := func(s sample) float64 { return s.allocs }
+		return r.median(group, ours, allocs) / r.median(group, than, allocs)
 	}}
 }
 

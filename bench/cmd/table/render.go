@@ -22,6 +22,10 @@ var titles = map[string]string{
 	"ShedFull":            "A call that a full load shedder refuses",
 	"Handler":             "A request through shed, bulkhead and timeout",
 	"HandlerFull":         "A request that a full load shedder refuses",
+	"Unary":               "A gRPC call through four policies",
+	"UnaryCancelable":     "A gRPC call through four policies, for a caller who can cancel",
+	"UnaryConn":           "A gRPC call through four policies, over a connection in memory",
+	"UnaryHandler":        "A gRPC call served through shed, bulkhead and timeout",
 }
 
 // alone are parts of firebreak, or what all others include: no peers to compare with.

@@ -20,6 +20,8 @@ const secondRound = `BenchmarkRoundTrip/serial/firebreak-2    	   28226	      20
 BenchmarkRoundTrip/serial/by_hand-2          	   54338	      4000 ns/op	    1984 B/op	      19 allocs/op
 BenchmarkRoundTrip/serial/go-retryablehttp-2 	  274077	       237.1 ns/op	     816 B/op	       8 allocs/op
 BenchmarkDo/serial/firebreak                 	   28226	       101 ns/op	       7 B/op	       7 allocs/op
+BenchmarkUnary/serial/firebreak-2            	   28226	      2100 ns/op	     700 B/op	       7 allocs/op
+BenchmarkUnary/serial/failsafe-go-2          	   28226	      4200 ns/op	    1496 B/op	      28 allocs/op
 BenchmarkShed/serial/firebreak-2             	   28226	       120 ns/op	       0 B/op	       0 allocs/op
 BenchmarkShed/serial/go-zero-2               	   28226	       240 ns/op	      16 B/op	       1 allocs/op
 BenchmarkShed/serial/limiter_alone-2         	   28226	        60 ns/op	       0 B/op	       0 allocs/op
@@ -53,6 +55,9 @@ func TestTable(t *testing.T) {
 		"| A call that a load shedder lets in at once, serial | firebreak | 120 | 0 | 0 |  |\n",
 		"|  | go-zero | 240 | 16 | 1 | 0.50 |\n",
 		"|  | limiter alone | 60 | 0 | 0 |  |\n",
+		"| A gRPC call through four policies, serial: allocations | 7 | 7 | met |\n",
+		"| A gRPC call through four policies, serial: allocations to those of failsafe-go | 0.50 | 0.25 | met |\n",
+		"| A gRPC call served through shed, bulkhead and timeout, serial: allocations to those of failsafe-go | 0.50 | not run | **missed** |\n",
 		"| A call that a load shedder lets in at once, serial: ns | 100 | 120 | **missed** |\n",
 		"| A call that a load shedder lets in at once, serial, limiter alone: ns | 100 | 60 | met |\n",
 		"| A call that a load shedder lets in at once, serial: allocations | 0 | 0 | met |\n",
