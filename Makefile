@@ -4,7 +4,7 @@ LINT    = GOWORK=off go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 EACH    = set -e; for dir in $(MODULES); do echo "-- $$dir"; cd $$dir;
 
 .DEFAULT_GOAL := help
-.PHONY: help test race lint fmt tidy fuzz bench example overload lab docs ci
+.PHONY: help test race lint fmt tidy fuzz bench example overload grpc lab docs ci
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ example: ## a third party that fails in every way, with firebreak and without
 
 overload: ## a server under more load than it can answer, with firebreak and without
 	go run ./examples/overload
+
+grpc: ## a gRPC server in trouble, with firebreak and with grpc-go's own means
+	go run ./examples/grpc
 
 lab: ## limiters of load under the same traffic, in virtual time
 	go run ./bench/lab

@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/cenkalti/backoff/v4 v4.3.0
 	github.com/firebreak-go/firebreak v0.0.0
+	github.com/firebreak-go/firebreak/firebreakgrpc v0.0.0
 	github.com/google/go-cmp v0.7.0
 	go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp v0.72.0
 	go.opentelemetry.io/otel v1.47.0
@@ -40,3 +41,5 @@ require (
 )
 
 replace github.com/firebreak-go/firebreak => ../
+
+replace github.com/firebreak-go/firebreak/firebreakgrpc => ../firebreakgrpc
