@@ -29,7 +29,9 @@ func TestHandlerDoesNotHaveItsCallersRetry(t *testing.T) {
 		"a proxy": &httputil.ReverseProxy{Transport: payments, ErrorLog: quiet, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(backend) }},
 		"a proxy that answers 503": &httputil.ReverseProxy{
 			Transport: payments, Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(backend) },
-			ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) { http.Error(w, err.Error(), http.StatusServiceUnavailable) },
+			ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+				http.Error(w, err.Error(), http.StatusServiceUnavailable)
+			},
 		},
 		"a handler that answers 503": http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			req, _ := http.NewRequestWithContext(r.Context(), http.MethodGet, backend.String(), nil)
