@@ -114,33 +114,18 @@ func TestDial(t *testing.T) {
 	}
 }
 
-func TestGRPCServers(t *testing.T) {
-	limiter := shed.New(shed.Config{})
-	shop, itsLimiter := grpcShop(func(_ context.Context, method string) bool { return method == shoppb.Shop_GetItem_FullMethodName })
-	for name, srv := range map[string]struct {
-		*grpc.Server
-
-		limiter *shed.Shed
-		want    firebreak.Priority
-	}{
-		"serve": {grpcServer(limiter), limiter, firebreak.PriorityDefault},
-		"shop":  {shop, itsLimiter, firebreak.PriorityCritical},
-	} {
-		s := new(shopkeeper)
-		conn, err := dialInside(open(t, srv.Server, s), insecure.NewCredentials())
-		client := visitor(t, conn, err)
-		ctx := firebreak.WithPriority(t.Context(), firebreak.PriorityCritical)
-		_, err = client.GetItem(ctx, &shoppb.GetItemRequest{})
-		if got := s.seen(); err != nil || len(got) != 1 || !got[0].deadline || got[0].priority != srv.want {
-			t.Errorf("%s: got %v, visits %+v, want one with a deadline and priority %v", name, err, got, srv.want)
-		}
-		srv.limiter.Close()
-		_, err = client.PlaceOrder(ctx, &shoppb.PlaceOrderRequest{})
-		if status.Code(err) != codes.Unavailable || len(s.seen()) != 1 {
-			t.Errorf("%s: after Close: got %v, and %d visits, want UNAVAILABLE and no more", name, err, len(s.seen()))
-		}
-		if err := stop(t.Context(), srv.Server, srv.limiter); err != nil {
-			t.Errorf("%s: stop: got %v", name, err)
-		}
+func TestGRPCServer(t *testing.T) {
+	s, limiter := new(shopkeeper), shed.New(shed.Config{})
+	conn, err := dialInside(open(t, grpcServer(limiter), s), insecure.NewCredentials())
+	client := visitor(t, conn, err)
+	ctx := firebreak.WithPriority(t.Context(), firebreak.PriorityCritical)
+	_, err = client.GetItem(ctx, &shoppb.GetItemRequest{})
+	if got := s.seen(); err != nil || len(got) != 1 || !got[0].deadline || got[0].priority != firebreak.PriorityDefault {
+		t.Errorf("got %v, visits %+v, want one with a deadline, and no priority of a stranger's", err, got)
+	}
+	limiter.Close()
+	_, err = client.PlaceOrder(ctx, &shoppb.PlaceOrderRequest{})
+	if status.Code(err) != codes.Unavailable || len(s.seen()) != 1 {
+		t.Errorf("after Close: got %v, and %d visits, want UNAVAILABLE and no more", err, len(s.seen()))
 	}
 }
