@@ -202,6 +202,26 @@ func TestA10_178_StreamOfAnotherInterceptor(t *testing.T) {
 	}
 }
 
+// Where the server sends one message, that is the end.
+func TestA10_178_OneMessageOfAnotherInterceptor(t *testing.T) {
+	b, r := bulkhead.New(bulkhead.Config{MaxCalls: 1}), new(recorder)
+	conn := new(shop).serve(t, append(through(b, r), grpc.WithChainStreamInterceptor(func(
+		ctx context.Context, _ *grpc.StreamDesc, _ *grpc.ClientConn, _ string, _ grpc.Streamer, _ ...grpc.CallOption,
+	) (grpc.ClientStream, error) {
+		return &cannedStream{ctx: ctx, left: 1}, nil
+	}))...)
+	stream, err := conn.NewStream(t.Context(), streams[stock], stock)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantTaken(t, b, 1, "while it is open")
+	if err := stream.RecvMsg(new(value)); err != nil {
+		t.Fatal(err)
+	}
+	wantTaken(t, b, 0, "after the message")
+	r.wantClasses(t, firebreak.Success)
+}
+
 // cannedStream is a stream that an interceptor makes up.
 type cannedStream struct {
 	ctx  context.Context
