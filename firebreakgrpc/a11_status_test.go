@@ -411,6 +411,26 @@ func TestA11_202_ClientGoneIsIgnored(t *testing.T) {
 	})
 }
 
+// Who cancels is not taken for one whose deadline passes, however little time it gave.
+func TestA11_202_ImpatientClientIsIgnored(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		seen := new(witness)
+		b := &backend{get: func(ctx context.Context, _ *text) (*text, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}}
+		s := serve(t, b, options(seen, timeout.New(time.Minute))...)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		time.AfterFunc(2*time.Millisecond, cancel)
+		_, err := s.get(ctx)
+		wantCode(t, err, codes.Canceled, "the caller")
+		synctest.Wait()
+		if got := seen.classes(); len(got) != 1 || got[0] != firebreak.Ignored {
+			t.Errorf("the policies saw %v, want one that is ignored", got)
+		}
+	})
+}
+
 // An answer that comes when its caller's deadline has passed is none.
 func TestA11_202_TooLateIsAFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -1,4 +1,5 @@
-// Package firebreakgrpc brings firebreak's policies to gRPC.
+// Package firebreakgrpc brings firebreak's policies to gRPC: [DialOptions] to the calls of
+// a client, [ServerOptions] to those that a server serves.
 //
 // What a policy or a timeout ends comes back as an error that has a gRPC status, for
 // those who ask status.Code, and still matches what package firebreak and the policies

@@ -97,7 +97,10 @@ func (s *server) deadOnArrival(v *served) *firebreak.RejectedError {
 	if !v.deadline.IsZero() && (!ok || v.deadline.Before(at)) {
 		at, ok = v.deadline, true
 	}
-	if !ok || time.Until(at) >= s.minTime {
+	if !ok {
+		return nil
+	}
+	if v.left = time.Until(at); v.left >= s.minTime {
 		return nil
 	}
 	return &firebreak.RejectedError{Policy: "deadline", Reason: "dead_on_arrival", Err: errTooLate}

@@ -23,6 +23,7 @@ type served struct {
 	method   string          // as it came in
 	op       string          // of a closed set
 	deadline time.Time       // that a trusted caller has named beside that of ctx, or zero
+	left     time.Duration   // that the caller had when the call was looked at last, if it has a deadline
 	ticket   *firebreak.Ticket
 
 	request any // of a unary call, and its handler
@@ -121,7 +122,8 @@ func (v *served) meaning(err error) error {
 	return attempt(err, class, after)
 }
 
-// atOnce is how far the end of a caller's deadline and the news of it are apart.
+// atOnce is how far the end of a caller's deadline and the news of it may be apart, or a
+// tenth of the time that the caller had.
 const atOnce = 10 * time.Millisecond
 
 // gone returns with what the caller has gone, or nil. A caller whose deadline passes
@@ -129,7 +131,7 @@ const atOnce = 10 * time.Millisecond
 func (v *served) gone() error {
 	err := ctxerr.Of(v.ctx)
 	if errors.Is(err, context.Canceled) {
-		if at, ok := v.ctx.Deadline(); ok && time.Until(at) < atOnce {
+		if at, ok := v.ctx.Deadline(); ok && time.Until(at) < min(atOnce, v.left/10) {
 			return context.DeadlineExceeded
 		}
 	}

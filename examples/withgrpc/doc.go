@@ -6,7 +6,7 @@
 // status of a call is in its trailers, and that of the HTTP answer is 200 however it
 // ended: a breaker in the Handler's Stack sees no failure, and never opens. There the
 // Handler is to shed and to bound, and no more; what goes by the outcome of calls
-// belongs in interceptors of gRPC.
+// belongs in the interceptors of package firebreakgrpc.
 package withgrpc
 
 import (
