@@ -116,7 +116,8 @@ const (
 	// Observe counts and reports them.
 	Observe Level = iota
 
-	// Warn logs each call site once as well, and once more when a call of it is stuck.
+	// Warn logs each call site once as well, up to MaxSites of them, and once more when
+	// a call of it is stuck.
 	Warn
 
 	// Enforce gives them a deadline as well, or with Config.Refuse refuses them.

@@ -39,8 +39,8 @@ func (a *Auditor) DialContext(dial func(ctx context.Context, network, address st
 		if _, ok := ctx.Deadline(); !ok {
 			var op Op
 			var err error
-			var pcs [maxFrames]uintptr
-			n := runtime.Callers(2, a.top(&pcs, siteFrames))
+			var pcs [siteFrames]uintptr
+			n := runtime.Callers(2, pcs[:])
 			limited, op, err = a.unbounded(ctx, dialing, address, pcs[:n], hook{tracks: true, adds: true, refuses: true})
 			if err != nil {
 				return nil, err
@@ -92,8 +92,8 @@ func (w *connWatch) begin(o *operation, hasDeadline *atomic.Bool) Op {
 	if reason == "" && a.cfg.Unbounded != nil {
 		reason = a.cfg.Unbounded(o.name, w.target)
 	}
-	var pcs [maxFrames]uintptr
-	s := a.site(o, reason, pcs[:runtime.Callers(3, a.top(&pcs, ioFrames))])
+	var pcs [ioFrames]uintptr
+	s := a.site(o, reason, pcs[:runtime.Callers(3, pcs[:])])
 	if s.bare {
 		return Op{}
 	}

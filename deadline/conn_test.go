@@ -289,6 +289,36 @@ func TestDialContextUnbounded(t *testing.T) {
 	})
 }
 
+// recurse calls f below that many frames of the package at hand.
+func recurse(frames int, f func()) {
+	if frames == 0 {
+		f()
+		return
+	}
+	recurse(frames-1, f)
+}
+
+// However much of a library is between, the code of the service is the site.
+func TestDeepWrappers(t *testing.T) {
+	a := deadline.New(deadline.Config{Wrappers: []string{"github.com/firebreak-go/firebreak/deadline_test"}})
+	call := func() { recurse(16, func() { _ = a.Check(background, "cache.load") }) }
+	for range 3 {
+		_ = strings.Map(func(r rune) rune { call(); return r }, "x")
+		_ = slices.ContainsFunc([]int{1}, func(int) bool { call(); return true })
+	}
+	var got []string
+	for _, s := range a.Report().Sites {
+		got = append(got, s.Frames[0].Package)
+		if s.Calls != 3 {
+			t.Errorf("got %d calls in %v, want 3", s.Calls, s.Frames)
+		}
+	}
+	slices.Sort(got)
+	if diff := cmp.Diff([]string{"slices", "strings"}, got); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 // A wrapper that the Auditor is told of is no call site.
 func TestWrappers(t *testing.T) {
 	for _, wrappers := range [][]string{nil, {"bufio", "strings"}, {"github.com/firebreak-go/firebreak/deadline_test"}} {

@@ -79,8 +79,8 @@ func (h *sqlHooks) start(ctx context.Context, o *operation, how hook) (context.C
 	if _, ok := ctx.Deadline(); ok {
 		return ctx, Op{}, nil
 	}
-	var pcs [maxFrames]uintptr
-	n := runtime.Callers(3, h.auditor.top(&pcs, sqlFrames))
+	var pcs [sqlFrames]uintptr
+	n := runtime.Callers(3, pcs[:])
 	return h.auditor.unbounded(ctx, o, h.target, pcs[:n], how)
 }
 

@@ -50,7 +50,6 @@ type Auditor struct {
 	cfg     Config
 	start   time.Time // what all times are since
 	skip    []string  // packages whose frames are not a site, with what is below them
-	extra   int       // frames to look at beyond those that a hook asks for
 	missing metric.Int64Counter
 
 	detached context.Context //nolint:containedctx // of what is noted when that of the call is not at hand
@@ -75,9 +74,6 @@ func New(cfg Config) *Auditor {
 	}
 	cfg = cfg.withDefaults()
 	a := &Auditor{cfg: cfg, start: time.Now(), skip: append(plumbing(), cfg.Wrappers...), sites: make(map[uint64]*site), detached: context.Background()}
-	if len(cfg.Wrappers) > 0 {
-		a.extra = wrapperFrames
-	}
 	a.known.Store(newTable(cfg.MaxSites))
 	a.initMetric()
 	a.operations.init()
@@ -101,8 +97,8 @@ func (a *Auditor) Check(ctx context.Context, op string) error {
 	if _, ok := ctx.Deadline(); ok {
 		return nil
 	}
-	var pcs [maxFrames]uintptr
-	n := runtime.Callers(2, a.top(&pcs, siteFrames))
+	var pcs [siteFrames]uintptr
+	n := runtime.Callers(2, pcs[:])
 	_, _, err := a.unbounded(ctx, o, "", pcs[:n], hook{refuses: true})
 	return err
 }
@@ -127,8 +123,8 @@ func (a *Auditor) Begin(ctx context.Context, op, target string) (context.Context
 	if _, ok := ctx.Deadline(); ok {
 		return ctx, Op{}, nil
 	}
-	var pcs [maxFrames]uintptr
-	n := runtime.Callers(2, a.top(&pcs, siteFrames))
+	var pcs [siteFrames]uintptr
+	n := runtime.Callers(2, pcs[:])
 	return a.unbounded(ctx, o, target, pcs[:n], hook{tracks: true, adds: true, refuses: true})
 }
 
@@ -140,8 +136,8 @@ func (a *Auditor) Note(ctx context.Context, op, target string) Op {
 	if _, ok := ctx.Deadline(); ok {
 		return Op{}
 	}
-	var pcs [maxFrames]uintptr
-	n := runtime.Callers(2, a.top(&pcs, siteFrames))
+	var pcs [siteFrames]uintptr
+	n := runtime.Callers(2, pcs[:])
 	_, noted, _ := a.unbounded(ctx, o, target, pcs[:n], hook{tracks: true})
 	return noted
 }

@@ -328,6 +328,41 @@ func TestUnbounded(t *testing.T) {
 	deadline.Unbounded(background, "")
 }
 
+// The same line may make calls of both kinds.
+func TestUnboundedApart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := deadline.New(deadline.Config{})
+		for _, ctx := range []context.Context{background, deadline.Unbounded(background, "a test"), background} {
+			_, op, _ := a.Begin(ctx, "cache.load", "")
+			defer op.End()
+		}
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		r := a.Report()
+		if len(r.Sites) != 2 || r.Sites[0].Calls != 2 || r.Sites[0].WereStuck != 2 || r.Sites[1].Calls != 1 || r.Sites[1].WereStuck != 0 {
+			t.Errorf("got %+v, want 2 calls that are stuck, and 1 by design", r.Sites)
+		}
+		if r.StuckCalls != 2 || len(r.Stuck) != 2 {
+			t.Errorf("got %d stuck: %+v, want those that should have a deadline", r.StuckCalls, r.Stuck)
+		}
+	})
+}
+
+// What may be neither refused nor given a deadline is only looked at.
+func TestNote(t *testing.T) {
+	a := deadline.New(deadline.Config{Level: deadline.Enforce, Refuse: true, Logger: discard})
+	bounded, cancel := context.WithTimeout(background, time.Hour)
+	defer cancel()
+	a.Note(bounded, "news.stream", "all").End()
+	op := a.Note(background, "news.stream", "all")
+	if s := only(t, a); s.Calls != 1 || s.InFlight != 1 || s.Refused+s.GotDeadline != 0 || s.Frames[0].Function != "TestNote" {
+		t.Errorf("got %+v, want one in flight", s)
+	}
+	if op.End(); inFlight(a) != 0 {
+		t.Error("it is still in flight after End")
+	}
+}
+
 // The order of a report is what to mend first.
 func TestWorstFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -13,10 +13,9 @@ import (
 // Frames that are looked at. Between the code of a service and the hook there are the
 // frames of the library that it calls, which do not tell sites apart.
 const (
-	siteFrames    = 8  // of a site, and its fingerprint
-	wrapperFrames = 12 // more, if there are wrappers that this package does not know
-	maxFrames     = 32 // at most, and of the stack that is kept
-	deepFrames    = 48 // with our own, that are looked at when a site is new
+	siteFrames = 8  // of a site, and its fingerprint
+	maxFrames  = 32 // at most, and of the stack that is kept
+	deepFrames = 48 // with our own, that are looked at when a site is new
 )
 
 // A Frame is one call on the stack of a site. It says the same in every build of the
@@ -63,12 +62,6 @@ func isOurs(pkg string) bool {
 		return ok
 	}
 	return rest[0] == '/' && slices.Contains(ours, rest[1:])
-}
-
-// top returns that much of pcs as is filled with the program counters of the first
-// frames, and more if there are wrappers between them.
-func (a *Auditor) top(pcs *[maxFrames]uintptr, frames int) []uintptr {
-	return pcs[:min(frames+a.extra, maxFrames)]
 }
 
 // framesOf returns the frames of pcs.

@@ -229,47 +229,49 @@ func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
 // A connection after 101 is the base's own, at each level, and outlives the deadline.
 func TestSwitchingProtocols(t *testing.T) {
-	const limit = 30 * time.Millisecond
-	server := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		conn, rw, err := w.(http.Hijacker).Hijack()
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		defer far.Close()
+		go func() {
+			r := bufio.NewReader(far)
+			if _, err := http.ReadRequest(r); err != nil {
+				return
+			}
+			io.WriteString(far, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+			line, _ := r.ReadString('\n')
+			io.WriteString(far, line)
+		}()
+		transport := &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return near, nil }}
+		defer transport.CloseIdleConnections()
+		a := deadline.New(deadline.Config{Level: deadline.Enforce, DefaultDeadline: time.Second, Logger: discard})
+		req := get(t, background, "http://echo.example.com/")
+		req.Header.Set("Connection", "Upgrade")
+		req.Header.Set("Upgrade", "echo")
+		var limited context.Context
+		resp, err := a.RoundTripper(roundTrip(func(req *http.Request) (*http.Response, error) {
+			limited = req.Context()
+			return transport.RoundTrip(req)
+		})).RoundTrip(req)
 		if err != nil {
-			return
+			t.Fatal(err)
 		}
-		defer conn.Close()
-		io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
-		line, _ := rw.ReadString('\n')
-		io.WriteString(conn, line)
+		defer resp.Body.Close()
+		time.Sleep(time.Minute)
+		if !errors.Is(limited.Err(), context.DeadlineExceeded) {
+			t.Errorf("got %v, want the deadline to have passed", limited.Err())
+		}
+		conn, ok := resp.Body.(io.ReadWriteCloser)
+		if !ok {
+			t.Fatalf("got a %T, want a connection", resp.Body)
+		}
+		io.WriteString(conn, "hello\n")
+		if line, err := bufio.NewReader(conn).ReadString('\n'); line != "hello\n" || err != nil {
+			t.Errorf("got %q, %v", line, err)
+		}
+		if resp.Request != req {
+			t.Error("the response is to another request")
+		}
 	})
-	a := deadline.New(deadline.Config{Level: deadline.Enforce, DefaultDeadline: limit, Logger: discard})
-	transport := &http.Transport{}
-	defer transport.CloseIdleConnections()
-	req := get(t, background, server.URL)
-	req.Header.Set("Connection", "Upgrade")
-	req.Header.Set("Upgrade", "echo")
-	var limited context.Context
-	resp, err := a.RoundTripper(roundTrip(func(req *http.Request) (*http.Response, error) {
-		limited = req.Context()
-		return transport.RoundTrip(req)
-	})).RoundTrip(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	<-limited.Done()
-	if !errors.Is(limited.Err(), context.DeadlineExceeded) {
-		t.Errorf("got %v, want the deadline to pass", limited.Err())
-	}
-	conn, ok := resp.Body.(io.ReadWriteCloser)
-	if !ok {
-		t.Fatalf("got a %T, want a connection", resp.Body)
-	}
-	io.WriteString(conn, "hello\n")
-	if line, err := bufio.NewReader(conn).ReadString('\n'); line != "hello\n" || err != nil {
-		t.Errorf("got %q, %v", line, err)
-	}
-	if resp.Request != req {
-		t.Error("the response is to another request")
-	}
 }
 
 func TestRoundTripperEnforces(t *testing.T) {

@@ -1,6 +1,7 @@
 package deadline
 
 import (
+	"errors"
 	"net/http"
 	"reflect"
 	"runtime"
@@ -16,8 +17,12 @@ import (
 // next is an http.ServeMux, or has its method Handler, and else afterwards, if a
 // ServeMux is further in; then Config.Unbounded is asked for "http.server" with the
 // method as the target, instead of the pattern. At the level [Enforce] requests get a
-// deadline; they are never refused, for it is not the fault of who sent them.
+// deadline; they are never refused, for it is not the fault of who sent them. Middleware
+// panics if next is nil.
 func (a *Auditor) Middleware(next http.Handler) http.Handler {
+	if next == nil {
+		panic(errors.New("deadline.Middleware: handler is nil, want one"))
+	}
 	m := &middleware{auditor: a, next: next, op: a.operations.get("http.server")}
 	m.router, _ = next.(router)
 	return m

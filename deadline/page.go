@@ -68,10 +68,14 @@ func wantsJSON(r *http.Request) bool {
 	return strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/html")
 }
 
+// maxShown is how many sites the page shows of each kind. JSON has them all.
+const maxShown = 200
+
 // pageData is what the page shows.
 type pageData struct {
 	Report
-	Sites, Declared []pageSite
+	Sites, Declared  []pageSite
+	Hidden, HiddenBy int // sites that are left out, and of those by design
 }
 
 type pageSite struct {
@@ -82,10 +86,16 @@ type pageSite struct {
 func newPageData(r Report) pageData {
 	data := pageData{Report: r}
 	for _, s := range r.Sites {
-		if shown := (pageSite{s, s.Reason == "" && s.LongestInFlight >= r.StuckAfter}); s.Reason == "" {
+		shown := pageSite{s, s.Reason == "" && s.LongestInFlight >= r.StuckAfter}
+		switch {
+		case s.Reason == "" && len(data.Sites) < maxShown:
 			data.Sites = append(data.Sites, shown)
-		} else {
+		case s.Reason == "":
+			data.Hidden++
+		case len(data.Declared) < maxShown:
 			data.Declared = append(data.Declared, shown)
+		default:
+			data.HiddenBy++
 		}
 	}
 	return data

@@ -2,6 +2,7 @@ package deadline_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -118,5 +119,31 @@ func TestPageMethods(t *testing.T) {
 	}
 	if w := show(a, http.MethodHead, "/", ""); w.Code != 200 {
 		t.Errorf("HEAD: got %d", w.Code)
+	}
+}
+
+// A page does not grow with what there is to show.
+func TestPageOfMany(t *testing.T) {
+	a := deadline.New(deadline.Config{Unbounded: func(_, target string) string {
+		if strings.HasPrefix(target, "/events") {
+			return "events have no end"
+		}
+		return ""
+	}})
+	mux := http.NewServeMux()
+	h := a.Middleware(mux)
+	for i := range 250 {
+		for _, kind := range []string{"orders", "events"} {
+			target := fmt.Sprintf("/%s%d", kind, i)
+			mux.HandleFunc(target, handleOrder)
+			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, target, nil))
+		}
+	}
+	text := show(a, http.MethodGet, "/", "").Body.String()
+	if got := strings.Count(text, "<section"); got != 400 {
+		t.Errorf("got %d sites, want 200 of each kind", got)
+	}
+	if got := strings.Count(text, "and 50 sites more in the JSON form"); got != 2 {
+		t.Errorf("got %d times that there are 50 more, want twice", got)
 	}
 }

@@ -50,10 +50,49 @@ const variants = 4
 // lookFor is one in how many calls the site is looked for when there is no room.
 const lookFor = 16
 
-// site returns the site of a call, whose frames are pcs.
+// site returns the site of a call, whose first frames are pcs.
 func (a *Auditor) site(o *operation, reason string, pcs []uintptr) *site {
 	key := keyOf(o, reason)
 	for _, pc := range pcs {
+		key = mix(key, uint64(pc))
+	}
+	found := a.known.Load().get(key)
+	if found == deeper {
+		return a.deepSite(key, o, reason)
+	}
+	if found != nil {
+		return found
+	}
+	if !a.mayLearn() {
+		return a.rest(o, reason)
+	}
+	if len(pcs) == cap(pcs) && !a.tellsApart(pcs) {
+		a.mu.Lock()
+		a.known.Load().put(key, deeper)
+		a.mu.Unlock()
+		return a.deepSite(key, o, reason)
+	}
+	return a.newSite(key, o, reason)
+}
+
+// deeper stands in the table where the first frames are those of libraries, and do not
+// tell call sites apart.
+var deeper = new(site)
+
+// enoughFrames is how many of the first frames have to be of the service itself.
+const enoughFrames = siteFrames / 2
+
+// tellsApart reports whether enough of pcs, of a stack that goes on, is of the service
+// itself.
+func (a *Auditor) tellsApart(pcs []uintptr) bool {
+	frames, bare := a.outside(framesOf(slices.Clone(pcs))) // which keeps what it gets: that of the caller stays on its stack
+	return !bare && len(frames) >= enoughFrames
+}
+
+// deepSite is site by all frames that there may be.
+func (a *Auditor) deepSite(key uint64, o *operation, reason string) *site {
+	var pcs [maxFrames]uintptr
+	for _, pc := range pcs[:runtime.Callers(3, pcs[:])] {
 		key = mix(key, uint64(pc))
 	}
 	if found := a.known.Load().get(key); found != nil {
@@ -62,8 +101,13 @@ func (a *Auditor) site(o *operation, reason string, pcs []uintptr) *site {
 	if !a.mayLearn() {
 		return a.rest(o, reason)
 	}
+	return a.newSite(key, o, reason)
+}
+
+// newSite returns the site whose stack this is, and finds it by key from now on.
+func (a *Auditor) newSite(key uint64, o *operation, reason string) *site {
 	var deep [deepFrames]uintptr
-	stack := visible(deep[:runtime.Callers(2, deep[:])])
+	stack := visible(deep[:runtime.Callers(3, deep[:])])
 	frames, bare := a.outside(framesOf(stack))
 	return a.learn(key, &site{op: o, reason: reason, pcs: stack, bare: bare}, frames)
 }
@@ -149,7 +193,9 @@ func (a *Auditor) learn(key uint64, s *site, frames []Frame) *site {
 	if found == nil {
 		found = s
 		a.sites[s.id] = s
-		a.learned++
+		if a.learned++; a.learned > a.cfg.MaxSites {
+			s.logged.Store(true) // there are lines enough: of sites that come and go
+		}
 	}
 	known.put(key, found)
 	return found

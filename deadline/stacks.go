@@ -9,7 +9,7 @@ import (
 
 // stackFrames is how many frames tell the calls of Stacks apart: those of a site, below
 // the ones of a Stack.
-const stackFrames = siteFrames + 5
+const stackFrames = siteFrames + 10
 
 // WatchStacks has a note the calls of all Stacks of firebreak in this process, until
 // stop is called. All Stacks give their calls a deadline but those with
@@ -25,8 +25,8 @@ func (a *Auditor) WatchStacks() (stop func()) {
 		if c.Inbound {
 			s = a.routeSite(o, c.Reason, c.Op, func() []Frame { return nil })
 		} else {
-			var pcs [maxFrames]uintptr
-			s = a.site(o, c.Reason, pcs[:runtime.Callers(2, a.top(&pcs, stackFrames))])
+			var pcs [stackFrames]uintptr
+			s = a.site(o, c.Reason, pcs[:runtime.Callers(2, pcs[:])])
 		}
 		target := c.Stack
 		if c.Target != "" {

@@ -41,8 +41,8 @@ func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	if _, ok := ctx.Deadline(); ok {
 		return t.transport().RoundTrip(req)
 	}
-	var pcs [maxFrames]uintptr
-	n := runtime.Callers(2, t.auditor.top(&pcs, httpFrames))
+	var pcs [httpFrames]uintptr
+	n := runtime.Callers(2, pcs[:])
 	limited, op, err := t.auditor.unbounded(ctx, t.op, req.URL.Host, pcs[:n], hook{tracks: true, adds: true, refuses: true})
 	if err != nil {
 		if req.Body != nil {
