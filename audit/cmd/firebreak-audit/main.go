@@ -1,0 +1,4 @@
+// Command firebreak-audit finds calls and servers without a timeout.
+package main
+
+func main() {}
