@@ -16,6 +16,10 @@ type LoadConfig struct {
 	Dir   string   // where the patterns count from; "" is the working directory
 	Env   []string // of the go command; nil is that of the process
 	Flags []string // of the go command, such as -tags=integration
+
+	// Loaded, if not nil, is called when the packages have been parsed and type-checked,
+	// and before their SSA form is built.
+	Loaded func()
 }
 
 // Load loads the packages that match patterns, as the go command understands them. The
@@ -31,6 +35,9 @@ func Load(config LoadConfig, patterns ...string) (loaded *Program, problems []er
 	}, patterns...)
 	if err != nil {
 		return nil, nil, err
+	}
+	if config.Loaded != nil {
+		config.Loaded()
 	}
 	var good []*packages.Package
 	for _, pkg := range initial {

@@ -93,6 +93,10 @@ type Finding struct {
 	Func     *ssa.Function // that it stands in, or nil at package level
 	Severity Severity
 
+	// Level, if it is not Off, is graver or milder than that of the Rule, as in a
+	// program that is a command-line tool.
+	Level Level
+
 	// Operation is what lacks the bound in its normal form, without names of local
 	// variables: "http.Get", "http.Client{}". With rule, package and function it tells
 	// findings apart when lines move.
