@@ -25,6 +25,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -55,7 +56,7 @@ func run(ctx context.Context, args []string) error {
 	timeout := flags.Duration("timeout", 10*time.Minute, "limit for one module")
 	_ = flags.Parse(args) // ends the process on an error
 	if flags.NArg() == 0 {
-		return fmt.Errorf("want the directory of the corpus: measure DIR [repo…]")
+		return errors.New("want the directory of the corpus: measure DIR [repo…]")
 	}
 	dir, err := filepath.Abs(flags.Arg(0))
 	if err != nil {
@@ -83,7 +84,7 @@ func run(ctx context.Context, args []string) error {
 	}
 	fmt.Fprint(os.Stderr, "\r\033[K")
 	if len(reports) == 0 {
-		return fmt.Errorf("no module could be audited")
+		return errors.New("no module could be audited")
 	}
 	verdicts, rest := judge(sites, reports)
 	printScores(os.Stdout, verdicts, rest)

@@ -126,12 +126,12 @@ func functions(pkg *ssa.Package) []*ssa.Function {
 }
 
 // dependenciesFirst sorts packages so that each comes after those that it imports.
-func dependenciesFirst(packages []*Package) []*Package {
-	byTypes := make(map[*types.Package]*Package, len(packages))
-	for _, pkg := range packages {
+func dependenciesFirst(unsorted []*Package) []*Package {
+	byTypes := make(map[*types.Package]*Package, len(unsorted))
+	for _, pkg := range unsorted {
 		byTypes[pkg.Types] = pkg
 	}
-	sorted := make([]*Package, 0, len(packages))
+	sorted := make([]*Package, 0, len(unsorted))
 	seen := make(map[*types.Package]bool)
 	var visit func(*types.Package)
 	visit = func(t *types.Package) {
@@ -146,7 +146,7 @@ func dependenciesFirst(packages []*Package) []*Package {
 			sorted = append(sorted, pkg)
 		}
 	}
-	for _, pkg := range packages {
+	for _, pkg := range unsorted {
 		visit(pkg.Types)
 	}
 	return sorted
