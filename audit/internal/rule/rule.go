@@ -12,6 +12,7 @@ import (
 	"github.com/firebreak-go/firebreak/audit/internal/ctxflow"
 	"github.com/firebreak-go/firebreak/audit/internal/object"
 	"github.com/firebreak-go/firebreak/audit/internal/program"
+	"github.com/firebreak-go/firebreak/audit/internal/scope"
 )
 
 // A Level says what a finding means to the exit code.
@@ -81,6 +82,7 @@ type Pass struct {
 	Program  *program.Program
 	Contexts *ctxflow.Flow
 	Objects  *object.Table
+	Scope    *scope.Scope
 	Catalog  *catalog.Catalog
 	Report   func(Finding)
 }

@@ -190,14 +190,14 @@ func ofFile(name string, syntax *ast.File, ofPackage Reason) Reason {
 	return Judged
 }
 
-// isTestImport reports whether only code for tests imports path. The packages testing and
+// isTestImport reports whether only code for tests imports that package. The packages testing and
 // httptest are not among them: services call testing.Testing, and record responses.
-func isTestImport(path string) bool {
+func isTestImport(imported string) bool {
 	for _, prefix := range []string{
 		"github.com/stretchr/testify/", "github.com/onsi/ginkgo", "github.com/onsi/gomega", "gopkg.in/check.v1", "gotest.tools/",
 		"go.uber.org/mock/", "github.com/golang/mock/", "github.com/ory/dockertest", "github.com/testcontainers/",
 	} {
-		if strings.HasPrefix(path, prefix) {
+		if strings.HasPrefix(imported, prefix) {
 			return true
 		}
 	}
