@@ -13,19 +13,45 @@ import (
 	"github.com/firebreak-go/firebreak/audit/internal/scope"
 )
 
-// Run returns what the rules find in p, in the order of the source. What stands in tests,
-// examples and generated code is left out.
-func Run(p *program.Program, known *catalog.Catalog, rules []*rule.Rule) []rule.Finding {
+// A Config says which rules run, and how.
+type Config struct {
+	Catalog  *catalog.Catalog      // nil is that which comes with the auditor
+	Rules    []*rule.Rule          // those whose level is Off do not run
+	Levels   map[string]rule.Level // by the ID of a rule, where it is not the rule's own
+	Settings rule.Settings         // zero fields are defaults
+	Exclude  []string              // directories, as scope.New takes them
+}
+
+// Run returns what the rules find in p, in the order of the source; what stands in tests,
+// examples, generated code and excluded directories is left out. The Level of each finding
+// is set, and none is Off.
+func Run(p *program.Program, config Config) []rule.Finding {
+	known := config.Catalog
+	if known == nil {
+		known = catalog.Default()
+	}
 	var findings []rule.Finding
-	contexts, objects, places := ctxflow.New(p), object.New(p), scope.New(p)
-	for _, r := range rules {
+	contexts, objects, places := ctxflow.New(p), object.New(p), scope.New(p, config.Exclude...)
+	for _, r := range config.Rules {
+		if level, ok := config.Levels[r.ID]; ok {
+			changed := *r
+			changed.Level = level
+			r = &changed
+		}
+		if r.Run == nil || r.Level == rule.Off {
+			continue
+		}
 		r.Run(&rule.Pass{
 			Rule: r, Program: p, Contexts: contexts, Objects: objects, Scope: places, Catalog: known,
+			Settings: config.Settings.WithDefaults(),
 			Report: func(f rule.Finding) {
 				if places.At(f.Pos) != scope.Judged {
 					return
 				}
 				f.Rule = r
+				if f.Level == rule.Off {
+					f.Level = r.Level
+				}
 				findings = append(findings, f)
 			},
 		})

@@ -11,7 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/firebreak-go/firebreak/audit/internal/catalog"
 	"github.com/firebreak-go/firebreak/audit/internal/engine"
 	"github.com/firebreak-go/firebreak/audit/internal/program"
 	"github.com/firebreak-go/firebreak/audit/internal/rule"
@@ -90,11 +89,8 @@ func child(repo, dir string) error {
 		}
 		return place{repo, filepath.ToSlash(name), position.Line}
 	}
-	for _, f := range engine.Run(loaded, catalog.Default(), rules.All()) {
-		one := found{Rule: f.Rule.ID, Level: f.Rule.Level, At: at(rule.Place{Pos: f.Pos}), Message: f.Message}
-		if f.Level != rule.Off {
-			one.Level = f.Level
-		}
+	for _, f := range engine.Run(loaded, engine.Config{Rules: rules.All()}) {
+		one := found{Rule: f.Rule.ID, Level: f.Level, At: at(rule.Place{Pos: f.Pos}), Message: f.Message}
 		for _, use := range f.Uses {
 			one.Uses = append(one.Uses, at(use))
 		}

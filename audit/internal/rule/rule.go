@@ -2,8 +2,10 @@
 package rule
 
 import (
+	"cmp"
 	"fmt"
 	"go/token"
+	"time"
 
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/ssa"
@@ -69,11 +71,33 @@ func (s Severity) String() string {
 // A Rule finds one kind of missing bound. Its page, with code that is wrong and code
 // that is right, is rules/TA….md.
 type Rule struct {
-	ID    string // "TA102"
-	Name  string // "http-client-no-timeout"
-	Title string // one line: what it finds
-	Level Level  // unless the configuration says otherwise
-	Run   func(*Pass)
+	ID    string      // "TA102"
+	Name  string      // "http-client-no-timeout"
+	Title string      // one line: what it finds
+	Level Level       // unless the configuration says otherwise
+	Run   func(*Pass) // nil for a rule that is about the findings of others
+}
+
+// Settings are what a configuration changes about all rules.
+type Settings struct {
+	// CallTimeout is the limit of a whole call that a fix inserts. The default is 30s.
+	CallTimeout time.Duration
+
+	// DialTimeout is the limit of a connect or a handshake that a fix inserts. The
+	// default is 10s.
+	DialTimeout time.Duration
+
+	// HeaderTimeout is the limit a fix gives to a server that reads the header of a
+	// request. The default is 10s.
+	HeaderTimeout time.Duration
+}
+
+// WithDefaults returns s with the defaults in place of zeros.
+func (s Settings) WithDefaults() Settings {
+	s.CallTimeout = cmp.Or(s.CallTimeout, 30*time.Second)
+	s.DialTimeout = cmp.Or(s.DialTimeout, 10*time.Second)
+	s.HeaderTimeout = cmp.Or(s.HeaderTimeout, 10*time.Second)
+	return s
 }
 
 // A Pass is one run of one rule over a Program.
@@ -84,6 +108,7 @@ type Pass struct {
 	Objects  *object.Table
 	Scope    *scope.Scope
 	Catalog  *catalog.Catalog
+	Settings Settings
 	Report   func(Finding)
 }
 

@@ -4,4 +4,8 @@ package rules
 import "github.com/firebreak-go/firebreak/audit/internal/rule"
 
 // All returns the rules, in the order of their IDs.
-func All() []*rule.Rule { return nil }
+func All() []*rule.Rule {
+	return []*rule.Rule{
+		suppression,
+	}
+}
