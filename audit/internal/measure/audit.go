@@ -90,6 +90,9 @@ func child(repo, dir string) error {
 		return place{repo, filepath.ToSlash(name), position.Line}
 	}
 	for _, f := range engine.Run(loaded, engine.Config{Rules: rules.All()}) {
+		if f.Suppressed != nil {
+			continue
+		}
 		one := found{Rule: f.Rule.ID, Level: f.Level, At: at(rule.Place{Pos: f.Pos}), Message: f.Message}
 		for _, use := range f.Uses {
 			one.Uses = append(one.Uses, at(use))

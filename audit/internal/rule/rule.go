@@ -135,6 +135,15 @@ type Finding struct {
 	Uses       []Place // where what is found is used, worst first
 	Provenance []Place // where the context came from, its origin first
 	Fixes      []analysis.SuggestedFix
+
+	// Suppressed, if not nil, says that the code answers the finding, and how.
+	Suppressed *Suppression
+}
+
+// A Suppression is a comment that says why a finding is to be left alone.
+type Suppression struct {
+	Pos    token.Pos
+	Reason string // "" if a bound is missing by design, and the code says no more
 }
 
 // A Place is a position with what happens there.
