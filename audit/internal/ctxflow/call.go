@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"golang.org/x/tools/go/ssa"
+
+	"github.com/firebreak-go/firebreak/audit/internal/catalog"
 )
 
 // call says what result index of a call is.
@@ -13,7 +15,7 @@ func (f *Flow) call(call *ssa.Call, index int) Origin {
 	if o, ok := f.library(call); ok {
 		return o
 	}
-	name := calleeName(common)
+	name := CalleeName(common)
 	if callee := common.StaticCallee(); callee != nil {
 		if len(callee.Blocks) > 0 && f.program.PackageOf(callee) != nil {
 			return f.inlined(call, callee, index, name)
@@ -31,7 +33,7 @@ func (f *Flow) library(call *ssa.Call) (o Origin, ok bool) {
 	begin := func(state State, text string) (Origin, bool) {
 		return Origin{State: state, Steps: []Step{{Pos: call.Pos(), Text: text}}}, true
 	}
-	fn := function(common)
+	fn := Callee(common)
 	if fn == nil || fn.Pkg() == nil {
 		return Origin{}, false
 	}
@@ -141,11 +143,21 @@ func (f *Flow) derived(call *ssa.Call, index int, name string) Origin {
 	switch {
 	case !given:
 		return Origin{}
-	case namesLimit(name):
+	case namesLimit(name), f.limits(call):
 		return Origin{State: Bounded, Steps: append(joined.Steps[:len(joined.Steps):len(joined.Steps)], Step{Pos: call.Pos(), Text: name})}
 	default:
 		return joined.then(call.Pos(), name)
 	}
+}
+
+// limits reports whether call is of a function that sets a deadline, as the catalog knows.
+func (f *Flow) limits(call ssa.CallInstruction) bool {
+	var versions func(string) string
+	if pkg := f.program.PackageOf(call.Parent()); pkg != nil {
+		versions = pkg.Versions
+	}
+	entry := f.catalog.Find(Callee(call.Common()), versions)
+	return entry != nil && entry.Is == catalog.Limits
 }
 
 // namesLimit reports whether a function of that name sets a deadline.
@@ -154,8 +166,8 @@ func namesLimit(name string) bool {
 	return strings.Contains(name, "timeout") || strings.Contains(name, "deadline")
 }
 
-// function returns the function or method that a call names, or nil.
-func function(common *ssa.CallCommon) *types.Func {
+// Callee returns the function or method that a call names, or nil.
+func Callee(common *ssa.CallCommon) *types.Func {
 	if common.IsInvoke() {
 		return common.Method
 	}
@@ -211,17 +223,19 @@ func argument(common *ssa.CallCommon, callee *ssa.Function, param *ssa.Parameter
 	return nil
 }
 
-// calleeName returns what a reader calls the function: "context.WithCancel", "Client.Get".
-func calleeName(common *ssa.CallCommon) string {
-	fn := function(common)
+// CalleeName returns what a reader calls the function of a call: "context.WithCancel",
+// "pgx.Conn.Query".
+func CalleeName(common *ssa.CallCommon) string {
+	fn := Callee(common)
 	if fn == nil {
 		return "a function value"
 	}
+	name := fn.Name()
 	if recv := receiver(fn); recv != "" {
-		return recv + "." + fn.Name()
+		name = recv + "." + name
 	}
 	if fn.Pkg() != nil {
-		return fn.Pkg().Name() + "." + fn.Name()
+		name = fn.Pkg().Name() + "." + name
 	}
-	return fn.Name()
+	return name
 }

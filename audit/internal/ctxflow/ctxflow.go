@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/tools/go/ssa"
 
+	"github.com/firebreak-go/firebreak/audit/internal/catalog"
 	"github.com/firebreak-go/firebreak/audit/internal/program"
 )
 
@@ -82,6 +83,7 @@ func (o Origin) Start() token.Pos {
 // A Flow knows the contexts of a Program. It is not safe for concurrent use.
 type Flow struct {
 	program *program.Program
+	catalog *catalog.Catalog
 	memory  *memory
 	known   map[ssa.Value]Origin
 	results map[result]Origin
@@ -94,10 +96,11 @@ type result struct {
 	index int
 }
 
-// New returns the Flow of p.
-func New(p *program.Program) *Flow {
+// New returns the Flow of p. known says which functions of libraries set limits.
+func New(p *program.Program, known *catalog.Catalog) *Flow {
 	return &Flow{
 		program: p,
+		catalog: known,
 		known:   make(map[ssa.Value]Origin),
 		results: make(map[result]Origin),
 		active:  make(map[any]int),
@@ -120,6 +123,13 @@ func (f *Flow) Request(req ssa.Value, at ssa.Instruction) Origin {
 		return o
 	}
 	return join(o, f.overwritten(req))
+}
+
+// ComesFrom reports whether the context ctx is the parameter p, or was derived from it
+// without a deadline, on all paths that are known.
+func (f *Flow) ComesFrom(ctx ssa.Value, p *ssa.Parameter) bool {
+	o := f.outermost(ctx)
+	return o.State == Param && o.Param == p
 }
 
 // overwritten says what the context of a request is that is written over: as in

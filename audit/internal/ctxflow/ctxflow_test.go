@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/tools/go/ssa"
 
+	"github.com/firebreak-go/firebreak/audit/internal/catalog"
 	"github.com/firebreak-go/firebreak/audit/internal/ctxflow"
 	"github.com/firebreak-go/firebreak/audit/internal/program"
 	"github.com/firebreak-go/firebreak/audit/internal/ruletest"
@@ -17,7 +18,7 @@ import (
 func TestStates(t *testing.T) {
 	loaded := ruletest.Load(t, "testdata", "flow")
 	wants := comments(loaded)
-	flow := ctxflow.New(loaded)
+	flow := ctxflow.New(loaded, catalog.Default())
 	seen := 0
 	for _, fn := range loaded.Packages[0].Funcs {
 		for _, call := range callsIn(fn) {

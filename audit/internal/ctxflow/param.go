@@ -35,7 +35,10 @@ func (f *Flow) parameter(p *ssa.Parameter) Origin {
 		if one.State == nothing {
 			continue
 		}
-		if call.derives && one.State != Bounded {
+		switch {
+		case call.derives && (f.limits(call) || namesLimit(CalleeName(call.Common()))):
+			one.State = Bounded
+		case call.derives && one.State != Bounded:
 			one = Origin{}
 		}
 		if one.State == Bounded {

@@ -12,6 +12,7 @@ import (
 	"github.com/firebreak-go/firebreak/audit/internal/program"
 	"github.com/firebreak-go/firebreak/audit/internal/rule"
 	"github.com/firebreak-go/firebreak/audit/internal/scope"
+	"github.com/firebreak-go/firebreak/audit/internal/sink"
 	"github.com/firebreak-go/firebreak/audit/internal/suppress"
 )
 
@@ -37,7 +38,8 @@ func Run(p *program.Program, config Config) []rule.Finding {
 		known = catalog.Default()
 	}
 	var findings []rule.Finding
-	contexts, objects, places := ctxflow.New(p), object.New(p), scope.New(p, config.Exclude...)
+	contexts, objects, places := ctxflow.New(p, known), object.New(p), scope.New(p, config.Exclude...)
+	sinks := sink.New(p, known)
 	for _, r := range config.Rules {
 		if level := config.level(r); level != r.Level {
 			changed := *r
@@ -48,7 +50,7 @@ func Run(p *program.Program, config Config) []rule.Finding {
 			continue
 		}
 		r.Run(&rule.Pass{
-			Rule: r, Program: p, Contexts: contexts, Objects: objects, Scope: places, Catalog: known,
+			Rule: r, Program: p, Contexts: contexts, Objects: objects, Sinks: sinks, Scope: places, Catalog: known,
 			Settings: config.Settings.WithDefaults(),
 			Report: func(f rule.Finding) {
 				if places.At(f.Pos) != scope.Judged {

@@ -106,3 +106,6 @@ func (p *Program) noteCall(instr ssa.Instruction) {
 		p.callers[origin] = append(p.callers[origin], call)
 	}
 }
+
+// Owns reports whether pkg is among the packages that are judged.
+func (p *Program) Owns(pkg *types.Package) bool { return p.byTypes[pkg] != nil }

@@ -15,6 +15,7 @@ import (
 	"github.com/firebreak-go/firebreak/audit/internal/object"
 	"github.com/firebreak-go/firebreak/audit/internal/program"
 	"github.com/firebreak-go/firebreak/audit/internal/scope"
+	"github.com/firebreak-go/firebreak/audit/internal/sink"
 )
 
 // A Level says what a finding means to the exit code.
@@ -106,6 +107,7 @@ type Pass struct {
 	Program  *program.Program
 	Contexts *ctxflow.Flow
 	Objects  *object.Table
+	Sinks    *sink.Finder
 	Scope    *scope.Scope
 	Catalog  *catalog.Catalog
 	Settings Settings

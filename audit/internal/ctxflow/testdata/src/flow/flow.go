@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"example.com/library"
+	"github.com/firebreak-go/firebreak"
 	"github.com/gin-gonic/gin"
 )
 
@@ -331,4 +333,22 @@ type stream interface {
 
 func serveStream(s stream) {
 	wait(s.Context()) // is request
+}
+
+func poll(ctx context.Context) {
+	library.PollWithTimeout(ctx, func(ctx context.Context) {
+		wait(ctx) // is bounded
+	})
+	library.Poll(ctx, func(ctx context.Context) {
+		wait(ctx) // is param, unknown, open
+	})
+	limited, cancel := withLimit()
+	defer cancel()
+	library.Poll(limited, func(ctx context.Context) {
+		wait(ctx) // is bounded
+	})
+	firebreak.Do(ctx, func(ctx context.Context) error {
+		wait(ctx) // is bounded
+		return nil
+	})
 }
