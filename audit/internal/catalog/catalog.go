@@ -155,6 +155,12 @@ func (c *Catalog) With(libraries ...Library) (*Catalog, error) {
 	return extended, nil
 }
 
+// Over returns a Catalog that knows what c does, and where it knows nothing, what base
+// does.
+func (c *Catalog) Over(base *Catalog) *Catalog {
+	return &Catalog{libraries: slices.Concat(c.libraries, base.libraries), paths: make(map[string][]int)}
+}
+
 func (c *Catalog) add(l Library) error {
 	if len(l.Packages) == 0 {
 		return fmt.Errorf("packages is empty, want import paths")

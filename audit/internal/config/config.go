@@ -8,6 +8,8 @@
 //	  - internal/legacy
 //	programs:             # what a command is, where the auditor takes it for the other
 //	  cmd/migrate: tool   # or service
+//	catalogs:             # files that say more of libraries, in the form of the auditor's own, from this file
+//	  - libraries.yaml
 //	fix:                  # what -fix inserts
 //	  call-timeout: 30s
 //	  dial-timeout: 10s
@@ -26,6 +28,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/firebreak-go/firebreak/audit/internal/catalog"
 	"github.com/firebreak-go/firebreak/audit/internal/rule"
 )
 
@@ -39,6 +42,7 @@ type Config struct {
 	Exclude  []string
 	Programs map[string]Program // by directory, from the root of the module
 	Settings rule.Settings
+	Catalog  *catalog.Catalog // nil is that which comes with the auditor
 }
 
 // A Program is what a command is taken for.
@@ -108,9 +112,10 @@ type key func(path string, value *yaml.Node)
 
 func (r *reader) keys(c *Config) map[string]key {
 	return map[string]key{
-		"rules":   func(path string, value *yaml.Node) { c.Levels = r.levels(path, value) },
-		"fail-on": func(path string, value *yaml.Node) { c.FailOn = r.level(path, value) },
-		"exclude": func(path string, value *yaml.Node) { c.Exclude = r.directories(path, value) },
+		"rules":    func(path string, value *yaml.Node) { c.Levels = r.levels(path, value) },
+		"fail-on":  func(path string, value *yaml.Node) { c.FailOn = r.level(path, value) },
+		"exclude":  func(path string, value *yaml.Node) { c.Exclude = r.directories(path, value) },
+		"catalogs": func(path string, value *yaml.Node) { c.Catalog = r.catalog(path, value) },
 		"programs": func(path string, value *yaml.Node) {
 			c.Programs = make(map[string]Program)
 			r.pairs(path, value, func(path string, dir, kind *yaml.Node) {
@@ -185,22 +190,57 @@ func (r *reader) level(path string, node *yaml.Node) rule.Level {
 }
 
 func (r *reader) directories(path string, node *yaml.Node) []string {
+	var all []string
+	for _, name := range r.strings(path, node) {
+		if filepath.IsAbs(name) || strings.HasPrefix(name, "..") {
+			r.problemf(node, "%s has %q, want a directory of the module, as in internal/legacy", path, name)
+			continue
+		}
+		all = append(all, filepath.ToSlash(filepath.Clean(name)))
+	}
+	return all
+}
+
+// strings returns the elements of a list, none of which is empty.
+func (r *reader) strings(path string, node *yaml.Node) []string {
 	if node.Kind == yaml.ScalarNode && node.Tag == "!!null" {
 		return nil
 	}
 	if node.Kind != yaml.SequenceNode {
-		r.problemf(node, "%s is %s, want a list of directories", path, shown(node))
+		r.problemf(node, "%s is %s, want a list", path, shown(node))
 		return nil
 	}
 	var all []string
 	for _, item := range node.Content {
-		if item.Kind != yaml.ScalarNode || item.Value == "" || filepath.IsAbs(item.Value) || strings.HasPrefix(item.Value, "..") {
-			r.problemf(item, "%s has %s, want a directory of the module, as in internal/legacy", path, shown(item))
+		if item.Kind != yaml.ScalarNode || item.Value == "" {
+			r.problemf(item, "%s has %s, want text", path, shown(item))
 			continue
 		}
-		all = append(all, filepath.ToSlash(filepath.Clean(item.Value)))
+		all = append(all, item.Value)
 	}
 	return all
+}
+
+// catalog returns the catalog of the auditor with what the files say before it.
+func (r *reader) catalog(path string, node *yaml.Node) *catalog.Catalog {
+	known := catalog.Default()
+	for _, name := range slices.Backward(r.strings(path, node)) {
+		if !filepath.IsAbs(name) {
+			name = filepath.Join(filepath.Dir(r.file), name)
+		}
+		text, err := os.ReadFile(name)
+		if err != nil {
+			r.problemf(node, "%s: %w", path, err)
+			continue
+		}
+		more, err := catalog.Parse(name, text)
+		if err != nil {
+			r.problemf(node, "%s: %w", path, err)
+			continue
+		}
+		known = more.Over(known)
+	}
+	return known
 }
 
 func (r *reader) duration(path string, node *yaml.Node) time.Duration {

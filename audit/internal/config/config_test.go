@@ -101,12 +101,12 @@ fix:
   dial-timeout: ten
   other: 1s
 `, []string{
-			"c.yaml:2: fail_on is no key, want one of exclude, fail-on, fix, programs, rules",
+			"c.yaml:2: fail_on is no key, want one of catalogs, exclude, fail-on, fix, programs, rules",
 			`c.yaml:4: rules.TA102 is "loud", want off, note, warning or error`,
 			"c.yaml:5: rules.TA103 is no rule",
 			"c.yaml:6: rules.TA601 is a list, want off, note, warning or error",
 			`c.yaml:7: fail-on is "3", want off, note, warning or error`,
-			`c.yaml:8: exclude is "internal", want a list of directories`,
+			`c.yaml:8: exclude is "internal", want a list`,
 			`c.yaml:10: programs.cmd/a is "daemon", want service or tool`,
 			"c.yaml:12: programs.cmd/b is there twice",
 			`c.yaml:14: fix.call-timeout is "0s", want a time over 0, as in 30s`,
@@ -114,10 +114,10 @@ fix:
 			"c.yaml:16: fix.other is no key, want one of call-timeout, dial-timeout, header-timeout",
 		}},
 		"directories": {"exclude: [/tmp, ../other, '', a: b]", []string{
+			`c.yaml:1: exclude has "", want text`,
+			"c.yaml:1: exclude has a mapping, want text",
 			`c.yaml:1: exclude has "/tmp", want a directory of the module, as in internal/legacy`,
 			`c.yaml:1: exclude has "../other", want a directory of the module, as in internal/legacy`,
-			`c.yaml:1: exclude has "", want a directory of the module, as in internal/legacy`,
-			"c.yaml:1: exclude has a mapping, want a directory of the module, as in internal/legacy",
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {

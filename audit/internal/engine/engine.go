@@ -29,19 +29,38 @@ type Config struct {
 	Partial bool
 }
 
-// Run returns what the rules find in p, in the order of the source; what stands in tests,
-// examples, generated code and excluded directories is left out. The Level of each finding
-// is set, and none is Off.
-func Run(p *program.Program, config Config) []rule.Finding {
+// An Engine runs rules over one Program. It is not safe for concurrent use.
+type Engine struct {
+	// Contexts are those of the Program.
+	Contexts *ctxflow.Flow
+
+	pass   rule.Pass // that of all rules
+	config Config
+}
+
+// New returns an Engine for p.
+func New(p *program.Program, config Config) *Engine {
 	known := config.Catalog
 	if known == nil {
 		known = catalog.Default()
 	}
+	contexts := ctxflow.New(p, known)
+	return &Engine{Contexts: contexts, config: config, pass: rule.Pass{
+		Program: p, Contexts: contexts, Objects: object.New(p), Sinks: sink.New(p, known), Scope: scope.New(p, config.Exclude...),
+		Catalog: known, Settings: config.Settings.WithDefaults(),
+	}}
+}
+
+// Run returns what the rules find in p.
+func Run(p *program.Program, config Config) []rule.Finding { return New(p, config).Run() }
+
+// Run returns what the rules find, in the order of the source; what stands in tests,
+// examples, generated code and excluded directories is left out. The Level of each finding
+// is set, and none is Off.
+func (e *Engine) Run() []rule.Finding {
 	var findings []rule.Finding
-	contexts, objects, places := ctxflow.New(p, known), object.New(p), scope.New(p, config.Exclude...)
-	sinks := sink.New(p, known)
-	for _, r := range config.Rules {
-		if level := config.level(r); level != r.Level {
+	for _, r := range e.config.Rules {
+		if level := e.config.level(r); level != r.Level {
 			changed := *r
 			changed.Level = level
 			r = &changed
@@ -49,24 +68,24 @@ func Run(p *program.Program, config Config) []rule.Finding {
 		if r.Run == nil || r.Level == rule.Off {
 			continue
 		}
-		r.Run(&rule.Pass{
-			Rule: r, Program: p, Contexts: contexts, Objects: objects, Sinks: sinks, Scope: places, Catalog: known,
-			Settings: config.Settings.WithDefaults(),
-			Report: func(f rule.Finding) {
-				if places.At(f.Pos) != scope.Judged {
-					return
-				}
-				f.Rule = r
-				if f.Level == rule.Off {
-					f.Level = r.Level
-				}
-				findings = append(findings, f)
-			},
-		})
+		pass := e.pass
+		pass.Rule = r
+		pass.Report = func(f rule.Finding) {
+			if e.pass.Scope.At(f.Pos) != scope.Judged {
+				return
+			}
+			f.Rule = r
+			if f.Level == rule.Off {
+				f.Level = r.Level
+			}
+			findings = append(findings, f)
+		}
+		r.Run(&pass)
 	}
-	findings = append(findings, suppressions(p, config, places, findings)...)
+	findings = append(findings, e.suppressions(findings)...)
+	files := e.pass.Program.Fset
 	slices.SortStableFunc(findings, func(a, b rule.Finding) int {
-		at, bt := p.Fset.Position(a.Pos), p.Fset.Position(b.Pos)
+		at, bt := files.Position(a.Pos), files.Position(b.Pos)
 		return cmp.Or(cmp.Compare(at.Filename, bt.Filename), cmp.Compare(at.Offset, bt.Offset), cmp.Compare(a.Rule.ID, b.Rule.ID))
 	})
 	return findings
@@ -74,8 +93,9 @@ func Run(p *program.Program, config Config) []rule.Finding {
 
 // suppressions marks the findings that the code answers, and returns those about the
 // answers.
-func suppressions(p *program.Program, config Config, places *scope.Scope, findings []rule.Finding) []rule.Finding {
-	directives := suppress.Read(p, config.find)
+func (e *Engine) suppressions(findings []rule.Finding) []rule.Finding {
+	config := e.config
+	directives := suppress.Read(e.pass.Program, config.find)
 	for i := range findings {
 		directives.Apply(&findings[i])
 	}
@@ -89,7 +109,7 @@ func suppressions(p *program.Program, config Config, places *scope.Scope, findin
 	}
 	var stale []rule.Finding
 	for _, f := range directives.Stale(ran) {
-		if places.At(f.Pos) != scope.Judged {
+		if e.pass.Scope.At(f.Pos) != scope.Judged {
 			continue
 		}
 		f.Rule, f.Level = about, config.level(about)

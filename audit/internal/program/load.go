@@ -1,10 +1,13 @@
 package program
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"go/token"
 	"go/types"
 	"sort"
+	"strings"
 
 	"golang.org/x/tools/go/packages"
 	"golang.org/x/tools/go/ssa"
@@ -13,9 +16,10 @@ import (
 
 // A LoadConfig says what to load.
 type LoadConfig struct {
-	Dir   string   // where the patterns count from; "" is the working directory
-	Env   []string // of the go command; nil is that of the process
-	Flags []string // of the go command, such as -tags=integration
+	Context context.Context //nolint:containedctx // it is that of the call of Load; nil never ends
+	Dir     string          // where the patterns count from; "" is the working directory
+	Env     []string        // of the go command; nil is that of the process
+	Flags   []string        // of the go command, such as -tags=integration
 
 	// Loaded, if not nil, is called when the packages have been parsed and type-checked,
 	// and before their SSA form is built.
@@ -27,6 +31,7 @@ type LoadConfig struct {
 func Load(config LoadConfig, patterns ...string) (loaded *Program, problems []error, err error) {
 	fset := token.NewFileSet()
 	initial, err := packages.Load(&packages.Config{
+		Context:    config.Context,
 		Mode:       packages.LoadSyntax | packages.NeedModule,
 		Dir:        config.Dir,
 		Env:        config.Env,
@@ -34,7 +39,7 @@ func Load(config LoadConfig, patterns ...string) (loaded *Program, problems []er
 		Fset:       fset,
 	}, patterns...)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, errors.New(strings.TrimPrefix(err.Error(), "err: exit status 1: stderr: ")) // what the go command says is enough
 	}
 	if config.Loaded != nil {
 		config.Loaded()
@@ -42,7 +47,10 @@ func Load(config LoadConfig, patterns ...string) (loaded *Program, problems []er
 	var good []*packages.Package
 	for _, pkg := range initial {
 		for _, e := range pkg.Errors {
-			problems = append(problems, fmt.Errorf("%s: %w", pkg.PkgPath, e))
+			if strings.HasPrefix(e.Msg, "# ") && len(pkg.Errors) > 1 {
+				continue // the compiler's list of what the others say
+			}
+			problems = append(problems, problem(pkg, e))
 		}
 		if len(pkg.Errors) == 0 && !pkg.IllTyped {
 			good = append(good, pkg)
@@ -67,6 +75,18 @@ func Load(config LoadConfig, patterns ...string) (loaded *Program, problems []er
 		judged = append(judged, p)
 	}
 	return New(fset, dependenciesFirst(judged)), problems, nil
+}
+
+// ErrNoPackage is in a problem of [Load] that is a pattern which stands for no package.
+var ErrNoPackage = errors.New("no package")
+
+// problem says why pkg cannot be audited.
+func problem(pkg *packages.Package, e packages.Error) error {
+	text := strings.TrimPrefix(e.Error(), "-: ")
+	if e.Kind == packages.ListError && len(pkg.GoFiles)+len(pkg.IgnoredFiles)+len(pkg.OtherFiles) == 0 {
+		return fmt.Errorf("%w matches %s: %s", ErrNoPackage, pkg.ID, strings.TrimPrefix(text, "pattern "+pkg.ID+": "))
+	}
+	return fmt.Errorf("%s: %s", pkg.PkgPath, text)
 }
 
 // versionsOf returns the versions of the modules that the packages need.

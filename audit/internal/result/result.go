@@ -48,6 +48,7 @@ type Result struct {
 
 // A Span is a part of a file.
 type Span struct {
+	Package            string // its import path, or "" if it is not audited
 	File               string // with slashes, from the directory of the run; absolute if it is not below
 	Line, Column       int    // from 1; the column counts bytes
 	EndLine, EndColumn int    // just behind; 0 if not known
@@ -71,6 +72,7 @@ type Fix struct {
 // An Edit replaces the bytes from Start to End of a file. At is the same in lines.
 type Edit struct {
 	Path       string // of the file, absolute
+	Size       int    // of the file as it was audited, in bytes
 	At         Span
 	Start, End int
 	New        string
@@ -101,13 +103,23 @@ type Seen struct {
 type Collector struct {
 	program  *program.Program
 	dir      string
+	packages map[*token.File]*program.Package
 	lines    map[string][]string
 	ordinals map[string]int
 }
 
 // NewCollector returns a Collector that names files from dir, an absolute path.
 func NewCollector(p *program.Program, dir string) *Collector {
-	return &Collector{program: p, dir: dir, lines: make(map[string][]string), ordinals: make(map[string]int)}
+	c := &Collector{
+		program: p, dir: dir,
+		packages: make(map[*token.File]*program.Package), lines: make(map[string][]string), ordinals: make(map[string]int),
+	}
+	for _, pkg := range p.Packages {
+		for _, syntax := range pkg.Files {
+			c.packages[p.Fset.File(syntax.FileStart)] = pkg
+		}
+	}
+	return c
 }
 
 // Add returns the Result of f. Findings must come in the order of the source, for keys to
@@ -158,6 +170,9 @@ func (c *Collector) places(all []rule.Place) []Place {
 func (c *Collector) span(pos, end token.Pos) Span {
 	at := c.program.Fset.Position(pos)
 	s := Span{File: c.name(at.Filename), Line: at.Line, Column: at.Column}
+	if pkg := c.packages[c.program.Fset.File(pos)]; pkg != nil {
+		s.Package = pkg.Path
+	}
 	if end.IsValid() && end > pos {
 		if behind := c.program.Fset.Position(end); behind.Filename == at.Filename {
 			s.EndLine, s.EndColumn = behind.Line, behind.Column
@@ -184,7 +199,8 @@ func (c *Collector) edit(pos, end token.Pos, text []byte) (Edit, bool) {
 		return Edit{}, false
 	}
 	at := Span{File: c.name(start.Filename), Line: start.Line, Column: start.Column, EndLine: behind.Line, EndColumn: behind.Column}
-	return Edit{Path: start.Filename, At: at, Start: start.Offset, End: behind.Offset, New: string(text)}, true
+	size := c.program.Fset.File(pos).Size()
+	return Edit{Path: start.Filename, Size: size, At: at, Start: start.Offset, End: behind.Offset, New: string(text)}, true
 }
 
 // enclosing returns the package and the function that f stands in.
@@ -194,13 +210,8 @@ func (c *Collector) enclosing(f rule.Finding) (pkg, function string) {
 			return in.Path, f.Func.RelString(in.Types)
 		}
 	}
-	file := c.program.Fset.File(f.Pos)
-	for _, in := range c.program.Packages {
-		for _, syntax := range in.Files {
-			if c.program.Fset.File(syntax.FileStart) == file {
-				return in.Path, innermost(in, f.Pos)
-			}
-		}
+	if in := c.packages[c.program.Fset.File(f.Pos)]; in != nil {
+		return in.Path, innermost(in, f.Pos)
 	}
 	return "", ""
 }
