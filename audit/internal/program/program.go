@@ -56,6 +56,9 @@ func New(fset *token.FileSet, packages []*Package) *Program {
 	return p
 }
 
+// PackageFor returns the package whose types are t, or nil if it is not judged.
+func (p *Program) PackageFor(t *types.Package) *Package { return p.byTypes[t] }
+
 // PackageOf returns the package that fn is of, or nil if it is not judged.
 func (p *Program) PackageOf(fn *ssa.Function) *Package {
 	for fn.Parent() != nil {
