@@ -2,6 +2,7 @@ package object
 
 import (
 	"go/types"
+	"slices"
 
 	"golang.org/x/tools/go/ssa"
 )
@@ -191,12 +192,12 @@ func (t *Table) callers(fn *ssa.Function) []ssa.CallInstruction {
 	if recv := fn.Signature.Recv(); recv != nil {
 		for _, call := range x.invokes[fn.Name()] {
 			if satisfies(recv.Type(), call.Common().Value.Type()) {
-				found = append(found[:len(found):len(found)], call)
+				found = append(slices.Clip(found), call)
 			}
 		}
 	}
 	if len(x.values[fn]) > 0 {
-		found = append(found[:len(found):len(found)], x.dynamic[signatureKey(fn.Signature)]...)
+		found = append(slices.Clip(found), x.dynamic[signatureKey(fn.Signature)]...)
 	}
 	return found
 }

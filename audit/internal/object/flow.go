@@ -3,6 +3,7 @@ package object
 import (
 	"go/token"
 	"go/types"
+	"slices"
 
 	"golang.org/x/tools/go/ssa"
 )
@@ -113,6 +114,21 @@ func (f *flow) step(i item, instr ssa.Instruction, frames map[frame]*frame) {
 			next.value = instr
 			f.push(next)
 		}
+	case *ssa.MakeClosure:
+		f.closure(i, instr)
+	case *ssa.Return:
+		f.back(i, instr)
+	case ssa.CallInstruction:
+		f.call(i, instr, frames)
+	default:
+		f.element(i, instr)
+	}
+}
+
+// element follows i into and out of slices, maps and channels.
+func (f *flow) element(i item, instr ssa.Instruction) {
+	next := i
+	switch instr := instr.(type) {
 	case *ssa.IndexAddr:
 		if instr.X == i.value && (i.container || i.product) {
 			next.value, next.cell, next.container = instr, i.container, false
@@ -142,12 +158,6 @@ func (f *flow) step(i item, instr ssa.Instruction, frames map[frame]*frame) {
 		if instr.X == i.value {
 			f.contain(i, instr.Chan)
 		}
-	case *ssa.MakeClosure:
-		f.closure(i, instr)
-	case *ssa.Return:
-		f.back(i, instr)
-	case ssa.CallInstruction:
-		f.call(i, instr, frames)
 	}
 }
 
@@ -301,12 +311,9 @@ func (f *flow) field(i item, addr *ssa.FieldAddr) {
 }
 
 func (f *flow) set(name string, s Set) {
-	for _, known := range f.object.sets[name] {
-		if known == s {
-			return
-		}
+	if !slices.Contains(f.object.sets[name], s) {
+		f.object.sets[name] = append(f.object.sets[name], s)
 	}
-	f.object.sets[name] = append(f.object.sets[name], s)
 }
 
 // use notes a use of the object.
@@ -329,12 +336,10 @@ func (f *flow) closure(i item, made *ssa.MakeClosure) {
 		f.use(i, Use{Kind: Bound, Instr: made, Func: method})
 		return
 	}
-	for n, binding := range made.Bindings {
-		if binding == i.value && n < len(fn.FreeVars) {
-			next := i
-			next.value = fn.FreeVars[n]
-			f.push(next)
-		}
+	for _, free := range captured(made, i.value) {
+		next := i
+		next.value = free
+		f.push(next)
 	}
 }
 

@@ -90,17 +90,26 @@ func (t *Table) note(x *index, instr ssa.Instruction) {
 			x.asValue(fn, instr)
 		}
 	case ssa.CallInstruction:
-		common := instr.Common()
-		switch {
-		case common.IsInvoke():
-			x.invokes[common.Method.Name()] = append(x.invokes[common.Method.Name()], instr)
-		case common.StaticCallee() == nil:
-			if _, builtin := common.Value.(*ssa.Builtin); !builtin {
-				key := signatureKey(common.Signature())
-				x.dynamic[key] = append(x.dynamic[key], instr)
-			}
+		x.noteCall(instr)
+	}
+	x.noteOperands(instr)
+}
+
+func (x *index) noteCall(call ssa.CallInstruction) {
+	common := call.Common()
+	switch {
+	case common.IsInvoke():
+		x.invokes[common.Method.Name()] = append(x.invokes[common.Method.Name()], call)
+	case common.StaticCallee() == nil:
+		if _, builtin := common.Value.(*ssa.Builtin); !builtin {
+			key := signatureKey(common.Signature())
+			x.dynamic[key] = append(x.dynamic[key], call)
 		}
 	}
+}
+
+// noteOperands notes the variables and functions that instr uses as values.
+func (x *index) noteOperands(instr ssa.Instruction) {
 	var callee ssa.Value
 	if call, ok := instr.(ssa.CallInstruction); ok && !call.Common().IsInvoke() {
 		callee = call.Common().Value

@@ -30,41 +30,42 @@ func (t *Table) literalsOf(pkg *program.Package) *literals {
 	t.literals[pkg] = l
 	for _, file := range pkg.Files {
 		ast.Inspect(file, func(n ast.Node) bool {
-			switch n := n.(type) {
-			case *ast.CompositeLit:
-				if className(deref(pkg.Info.TypeOf(n))) != "" {
-					l.byBrace[n.Lbrace] = n
-					if l.nodes[n] == nil {
-						l.nodes[n] = n
-					}
-				}
-			case *ast.UnaryExpr:
-				if lit, ok := n.X.(*ast.CompositeLit); ok && n.Op == token.AND {
-					l.nodes[lit] = n
-				}
-			case *ast.CallExpr:
-				if name, ok := n.Fun.(*ast.Ident); ok && name.Name == "new" {
-					l.makes[n.Lparen] = n
-				}
-			case *ast.AssignStmt:
-				if len(n.Lhs) == len(n.Rhs) {
-					for i, rhs := range n.Rhs {
-						l.assign(pkg.Info, n.Lhs[i], rhs)
-					}
-				}
-			case *ast.ValueSpec:
-				if len(n.Names) == len(n.Values) {
-					for i, value := range n.Values {
-						l.assign(pkg.Info, n.Names[i], value)
-					}
-				}
-			case *ast.KeyValueExpr:
-				l.assign(pkg.Info, n.Key, n.Value)
-			}
+			l.note(pkg.Info, n)
 			return true
 		})
 	}
 	return l
+}
+
+func (l *literals) note(info *types.Info, n ast.Node) {
+	switch n := n.(type) {
+	case *ast.CompositeLit:
+		if className(deref(info.TypeOf(n))) != "" {
+			l.byBrace[n.Lbrace] = n
+		}
+	case *ast.UnaryExpr:
+		if lit, ok := n.X.(*ast.CompositeLit); ok && n.Op == token.AND {
+			l.nodes[lit] = n
+		}
+	case *ast.CallExpr:
+		if name, ok := n.Fun.(*ast.Ident); ok && name.Name == "new" {
+			l.makes[n.Lparen] = n
+		}
+	case *ast.AssignStmt:
+		for i, rhs := range n.Rhs {
+			if len(n.Lhs) == len(n.Rhs) {
+				l.assign(info, n.Lhs[i], rhs)
+			}
+		}
+	case *ast.ValueSpec:
+		for i, value := range n.Values {
+			if len(n.Names) == len(n.Values) {
+				l.assign(info, n.Names[i], value)
+			}
+		}
+	case *ast.KeyValueExpr:
+		l.assign(info, n.Key, n.Value)
+	}
 }
 
 // assign notes that a literal is assigned to a variable or a field.

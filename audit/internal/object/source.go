@@ -4,6 +4,7 @@ import (
 	"go/constant"
 	"go/token"
 	"go/types"
+	"slices"
 
 	"golang.org/x/tools/go/ssa"
 )
@@ -72,12 +73,9 @@ type search struct {
 const maxSources = 2000 // values that one search looks at
 
 func (s *search) add(source Source) {
-	for _, known := range s.found {
-		if known == source {
-			return
-		}
+	if !slices.Contains(s.found, source) {
+		s.found = append(s.found, source)
 	}
-	s.found = append(s.found, source)
 }
 
 // from searches backwards from v. calls are those through whose results the search came
@@ -131,7 +129,7 @@ func (s *search) from(v ssa.Value, calls []ssa.CallInstruction) {
 	case *ssa.FreeVar:
 		s.freeVar(v, calls)
 	case *ssa.Lookup:
-		s.elements(v.X, v, calls)
+		s.elements(v.X, v)
 	default:
 		s.add(Source{Kind: Elsewhere, Value: v})
 	}
@@ -144,27 +142,27 @@ func (s *search) extract(v *ssa.Extract, calls []ssa.CallInstruction) {
 	case *ssa.TypeAssert:
 		s.from(tuple.X, calls)
 	case *ssa.Lookup:
-		s.elements(tuple.X, v, calls)
+		s.elements(tuple.X, v)
 	default:
 		s.add(Source{Kind: Elsewhere, Value: v})
 	}
 }
 
 // elements searches what is put into a map.
-func (s *search) elements(container, v ssa.Value, calls []ssa.CallInstruction) {
-	any := false
+func (s *search) elements(container, v ssa.Value) {
+	known := false
 	for _, alias := range s.table.aliases(container) {
 		if alias.Referrers() == nil {
 			continue
 		}
 		for _, user := range *alias.Referrers() {
 			if update, ok := user.(*ssa.MapUpdate); ok && update.Map == alias {
-				any = true
+				known = true
 				s.from(update.Value, nil)
 			}
 		}
 	}
-	if !any {
+	if !known {
 		s.add(Source{Kind: Elsewhere, Value: v})
 	}
 }
@@ -212,7 +210,7 @@ func (s *search) call(call *ssa.Call, index int, calls []ssa.CallInstruction) {
 		return
 	}
 	for _, callee := range callees {
-		inner := append(calls[:len(calls):len(calls)], call)
+		inner := slices.Concat(calls, []ssa.CallInstruction{call})
 		for _, block := range callee.Blocks {
 			if ret, ok := block.Instrs[len(block.Instrs)-1].(*ssa.Return); ok && index < len(ret.Results) {
 				s.from(ret.Results[index], inner)
@@ -313,19 +311,19 @@ func (t *Table) fieldStores(field *types.Var) []*ssa.Store {
 func variableStores(t *Table, addr ssa.Value) []*ssa.Store {
 	var stores []*ssa.Store
 	seen := make(map[ssa.Value]bool)
-	var collect func(addr ssa.Value)
-	collect = func(addr ssa.Value) {
+	queue := []ssa.Value{addr}
+	for len(queue) > 0 {
+		addr := queue[len(queue)-1]
+		queue = queue[:len(queue)-1]
 		if seen[addr] {
-			return
+			continue
 		}
 		seen[addr] = true
 		if free, ok := addr.(*ssa.FreeVar); ok {
-			for _, binding := range t.bindings(free) {
-				collect(binding)
-			}
+			queue = append(queue, t.bindings(free)...)
 		}
 		if addr.Referrers() == nil {
-			return
+			continue
 		}
 		for _, user := range *addr.Referrers() {
 			switch user := user.(type) {
@@ -334,17 +332,26 @@ func variableStores(t *Table, addr ssa.Value) []*ssa.Store {
 					stores = append(stores, user)
 				}
 			case *ssa.MakeClosure:
-				fn, ok := user.Fn.(*ssa.Function)
-				for i, binding := range user.Bindings {
-					if ok && binding == addr && i < len(fn.FreeVars) {
-						collect(fn.FreeVars[i])
-					}
-				}
+				queue = append(queue, captured(user, addr)...)
 			}
 		}
 	}
-	collect(addr)
 	return stores
+}
+
+// captured returns the variables under which a closure knows what it captures as value.
+func captured(closure *ssa.MakeClosure, value ssa.Value) []ssa.Value {
+	fn, ok := closure.Fn.(*ssa.Function)
+	if !ok {
+		return nil
+	}
+	var found []ssa.Value
+	for i, binding := range closure.Bindings {
+		if binding == value && i < len(fn.FreeVars) {
+			found = append(found, fn.FreeVars[i])
+		}
+	}
+	return found
 }
 
 // bindings returns what the closures of the function of free bind to it.
@@ -461,12 +468,16 @@ func (t *Table) copiedField(source Source, field string, seen map[*Object]bool) 
 		return Nothing
 	case Struct:
 		for _, o := range t.Objects(splitName(TypeName(source.Value.Type()))) {
-			if o.Value == source.Value && !seen[o] {
+			if o.Value == source.Value {
+				if seen[o] {
+					return Nothing
+				}
 				return o.given(field, seen)
 			}
 		}
 	case Variable:
 		return Nothing
+	default:
 	}
 	return Something
 }
@@ -504,6 +515,7 @@ func constantGiven(c *ssa.Const) Given {
 		if !constant.BoolVal(c.Value) {
 			return Zero
 		}
+	default:
 	}
 	return Something
 }
@@ -515,4 +527,49 @@ func splitName(name string) (path, typeName string) {
 		}
 	}
 	return "", name
+}
+
+// FieldsOf returns the assignments to the fields of the struct at addr where addr is used
+// directly, and to the same fields elsewhere.
+func (t *Table) FieldsOf(addr ssa.Value) []*ssa.Store {
+	if addr.Referrers() == nil {
+		return nil
+	}
+	shape, ok := deref(addr.Type()).Underlying().(*types.Struct)
+	if !ok {
+		return nil
+	}
+	var stores []*ssa.Store
+	for i := range shape.NumFields() {
+		field := shape.Field(i).Origin()
+		if t.judgedField(field) {
+			stores = append(stores, t.fieldStores(field)...)
+			continue
+		}
+		for _, user := range *addr.Referrers() {
+			access, isField := user.(*ssa.FieldAddr)
+			if !isField || access.Field != i || access.Referrers() == nil {
+				continue
+			}
+			for _, inner := range *access.Referrers() {
+				if store, isStore := inner.(*ssa.Store); isStore && store.Addr == access {
+					stores = append(stores, store)
+				}
+			}
+		}
+	}
+	return stores
+}
+
+// ValueUses returns the instructions that use fn as a value.
+func (t *Table) ValueUses(fn *ssa.Function) []ssa.Instruction {
+	var found []ssa.Instruction
+	for _, instr := range t.indexed().values[fn] {
+		if closure, ok := instr.(*ssa.MakeClosure); ok {
+			found = append(found, *closure.Referrers()...)
+			continue
+		}
+		found = append(found, instr)
+	}
+	return found
 }

@@ -6,6 +6,17 @@ import "github.com/firebreak-go/firebreak/audit/internal/rule"
 // All returns the rules, in the order of their IDs.
 func All() []*rule.Rule {
 	return []*rule.Rule{
+		httpDefaultClient,
+		httpClient,
+		httpRequest,
+		httpTransport,
+		httpServer,
+		serveFunc,
+		dial,
+		tlsHandshake,
+		smtpUnbounded,
+		sshUnbounded,
+		websocketUnbounded,
 		suppression,
 	}
 }

@@ -1,0 +1,22 @@
+// Package oauth2 stands in for the library.
+package oauth2
+
+import (
+	"context"
+	"net/http"
+)
+
+// TokenSource gives tokens.
+type TokenSource interface{ Token() (string, error) }
+
+// NewClient returns a client.
+func NewClient(ctx context.Context, src TokenSource) *http.Client { return &http.Client{} }
+
+// Transport authorizes.
+type Transport struct {
+	Source TokenSource
+	Base   http.RoundTripper
+}
+
+// RoundTrip sends.
+func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) { return t.Base.RoundTrip(r) }
