@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/types"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/tools/go/analysis"
 
@@ -117,7 +118,7 @@ func diagnostic(f rule.Finding) analysis.Diagnostic {
 		Pos: f.Pos, End: f.End, Category: f.Rule.ID, Message: fmt.Sprintf("[%s %s/%s] %s", f.Rule.ID, f.Level, f.Severity, f.Message),
 		SuggestedFixes: f.Fixes,
 	}
-	for _, place := range append(f.Provenance[:len(f.Provenance):len(f.Provenance)], f.Uses...) {
+	for _, place := range slices.Concat(f.Provenance, f.Uses) {
 		if place.Pos.IsValid() {
 			d.Related = append(d.Related, analysis.RelatedInformation{Pos: place.Pos, Message: place.Message})
 		}

@@ -221,8 +221,7 @@ func writeBeside(f *file) (name string, err error) {
 
 // cause returns why a file operation failed, without the name of the temporary file.
 func cause(err error) error {
-	var of *fs.PathError
-	if errors.As(err, &of) {
+	if of, ok := errors.AsType[*fs.PathError](err); ok {
 		return of.Err
 	}
 	return err
@@ -270,6 +269,9 @@ func compare(before, after string) []Line {
 			continue
 		}
 		ni, nj := nextCommon(a[i:], b[j:])
+		for ni > 0 && nj > 0 && a[i+ni-1] == b[j+nj-1] { // a line that is empty in both
+			ni, nj = ni-1, nj-1
+		}
 		for _, text := range a[i : i+ni] {
 			lines = append(lines, Line{'-', strings.TrimRight(text, "\n")})
 		}

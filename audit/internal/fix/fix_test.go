@@ -12,6 +12,9 @@ import (
 	"github.com/firebreak-go/firebreak/audit/internal/result"
 )
 
+// fileMode is that of the file, which a fix leaves alone.
+const fileMode = 0o640
+
 const source = `package a
 
 var (
@@ -25,7 +28,7 @@ var (
 func write(t *testing.T, dir string) string {
 	t.Helper()
 	path := filepath.Join(dir, "a.go")
-	if err := os.WriteFile(path, []byte(source), 0o640); err != nil {
+	if err := os.WriteFile(path, []byte(source), fileMode); err != nil {
 		t.Fatal(err)
 	}
 	return path
@@ -154,7 +157,7 @@ func checkAlone(t *testing.T, path string) {
 	if err != nil || len(entries) != 1 {
 		t.Errorf("got %v (%v) in the directory, want the file alone", entries, err)
 	}
-	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o640 {
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != fileMode {
 		t.Errorf("got %v (%v), want the mode that the file had", info.Mode(), err)
 	}
 }
@@ -171,17 +174,18 @@ func TestChangedMeanwhile(t *testing.T) {
 }
 
 func TestReadOnly(t *testing.T) {
-	for name, lock := range map[string]func(t *testing.T, path string){
-		"directory": func(t *testing.T, path string) { chmod(t, filepath.Dir(path), 0o500) },
-		"file":      func(t *testing.T, path string) { chmod(t, path, 0o400) },
-	} {
+	for name, mode := range map[string]os.FileMode{"directory": 0o500, "file": 0o400} {
 		t.Run(name, func(t *testing.T) {
 			first, second := write(t, t.TempDir()), write(t, t.TempDir())
 			plan, err := fix.New([]*result.Result{replace(first, "f(2)", "g(2)"), replace(second, "f(2)", "g(2)")})
 			if err != nil {
 				t.Fatal(err)
 			}
-			lock(t, second)
+			if name == "file" {
+				chmod(t, second, mode)
+			} else {
+				chmod(t, filepath.Dir(second), mode)
+			}
 			err = plan.Write()
 			if err == nil || !strings.Contains(err.Error(), "fix: nothing was changed: cannot write "+second) || !strings.Contains(err.Error(), "is read-only") {
 				t.Errorf("got %v", err)
@@ -199,7 +203,7 @@ func chmod(t *testing.T, path string, mode os.FileMode) {
 	if err := os.Chmod(path, mode); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.Chmod(path, 0o700) })
+	t.Cleanup(func() { _ = os.Chmod(path, 0o700) }) //nolint:gosec // so that it can be removed
 }
 
 func TestLink(t *testing.T) {

@@ -18,6 +18,8 @@ var reportText string
 
 var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
 	"plural": count,
+	"calls":  calls,
+	"millis": millis,
 	"base":   func(file string) string { return file[strings.LastIndexByte(file, '/')+1:] },
 }).Parse(reportText))
 

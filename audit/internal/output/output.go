@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/firebreak-go/firebreak/audit/internal/baseline"
@@ -121,18 +122,19 @@ func seen(r *result.Result) string {
 	if r.Seen == nil {
 		return ""
 	}
-	return fmt.Sprintf("seen at run time: %s without a deadline, the longest took %s", count64(r.Seen.Calls, "call"), millis(r.Seen.MaxMillis))
+	return fmt.Sprintf("seen at run time: %s without a deadline, the longest took %s", calls(r.Seen.Calls), millis(r.Seen.MaxMillis))
 }
 
-func count64(n int64, noun string) string {
-	digits := fmt.Sprint(n)
+// calls returns a number of calls, as in "41,233 calls".
+func calls(n int64) string {
+	digits := strconv.FormatInt(n, 10)
 	for i := len(digits) - 3; i > 0; i -= 3 {
 		digits = digits[:i] + "," + digits[i:]
 	}
 	if n == 1 {
-		return digits + " " + noun
+		return digits + " call"
 	}
-	return digits + " " + noun + "s"
+	return digits + " calls"
 }
 
 func millis(ms int64) string {
