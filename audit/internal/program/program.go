@@ -45,6 +45,8 @@ type Package struct {
 	// Versions returns the version of the module that provides a dependency, such as
 	// "v1.45.0", or "" if it is not known. It may be nil.
 	Versions func(importPath string) string
+
+	calls map[token.Pos]*ast.CallExpr // as CallExpr finds them
 }
 
 // New returns the Program of packages.

@@ -20,3 +20,9 @@ type Transport struct {
 
 // RoundTrip sends.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) { return t.Base.RoundTrip(r) }
+
+type Config struct{}
+
+func (*Config) Exchange(ctx context.Context, code string) (string, error) { return "", nil }
+
+func (*Config) Client(ctx context.Context, token string) *http.Client { return nil }
