@@ -23,6 +23,9 @@ import (
 // A writer writes a run in one form.
 type writer func(io.Writer, *output.Run) error
 
+// errLoad says that no package could be loaded.
+var errLoad = errors.New("cannot load packages")
+
 // audit audits packages, prints what it finds, and returns the exit code.
 func (c *command) audit(ctx context.Context, verb string, args []string) int {
 	o, err := c.parse(verb, args)
@@ -38,10 +41,10 @@ func (c *command) audit(ctx context.Context, verb string, args []string) int {
 	progress.stop()
 	if err != nil {
 		c.complain(err)
-		if errors.Is(err, program.ErrNoPackage) {
-			return exitUsage
+		if errors.Is(err, errLoad) {
+			return exitLoad
 		}
-		return exitLoad
+		return exitUsage
 	}
 	for _, problem := range run.Problems {
 		c.complain(problem)
@@ -111,7 +114,7 @@ func (c *command) once(ctx context.Context, o *options, progress *progress) (*ou
 		Loaded: func() { progress.say("following contexts and clients") },
 	}, o.patterns...)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", errLoad, err)
 	}
 	if len(loaded.Packages) == 0 && len(problems) == 0 {
 		return nil, fmt.Errorf("%w matches %s", program.ErrNoPackage, strings.Join(o.patterns, " "))

@@ -7,9 +7,9 @@
 //	go vet -vettool=$(which firebreak-audit) ./...
 //
 // The exit code is 0 if nothing was found at the level of -fail-on or above, 1 if something
-// was, 2 if the command line, the configuration or the baseline is wrong, or no package
-// matches, and 3 if packages could not be loaded; what was found in the others is printed
-// all the same.
+// was, 2 if the command line, the configuration or the baseline is wrong, no package
+// matches or a file cannot be written, and 3 if packages could not be loaded; what was
+// found in the others is printed all the same.
 package main
 
 import (

@@ -110,7 +110,7 @@ func (c *command) flags(verb string, o *options) *flag.FlagSet {
 			"       go vet -vettool=$(which firebreak-audit) [packages]\n\nflags:\n")
 		flags.PrintDefaults()
 		fmt.Fprintf(flags.Output(), "\nexit codes: 0 nothing at the level of -fail-on; 1 findings; 2 a wrong command line,\n"+
-			"configuration or baseline, or no package; 3 packages that could not be loaded\n")
+			"configuration or baseline, no package, or a file that cannot be written; 3 packages that could not be loaded\n")
 	}
 	flags.StringVar(&o.dir, "C", "", "run in `DIR`")
 	flags.StringVar(&o.configFile, "config", "", "configuration `FILE` (default "+config.Name+", here or above in the module)")
