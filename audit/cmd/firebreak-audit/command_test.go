@@ -209,47 +209,6 @@ func TestBaseline(t *testing.T) {
 	}
 }
 
-func TestFix(t *testing.T) {
-	dir := lay(t, module{"a.go": server, "cmd/b.go": serveFunc})
-	code, stdout, stderr := run(t, dir, "-fix")
-	if code != exitClean || stdout != "" || stderr != "2 findings fixed in 2 files\nnothing found\n" {
-		t.Errorf("got %d, %q, %q", code, stdout, stderr)
-	}
-	for _, name := range []string{"a.go", "cmd/b.go"} {
-		if got := read(t, filepath.Join(dir, filepath.FromSlash(name))); !strings.Contains(got, "ReadHeaderTimeout: 10 * time.Second") || !strings.Contains(got, `"time"`) {
-			t.Errorf("%s is now\n%s", name, got)
-		}
-	}
-	if code, _, stderr = run(t, dir, "-fix"); code != exitClean || stderr != "0 findings fixed in 0 files\nnothing found\n" {
-		t.Errorf("again: got %d, %q", code, stderr)
-	}
-}
-
-func TestFixSettings(t *testing.T) {
-	dir := lay(t, module{"a.go": server, config.Name: "fix: {header-timeout: 3s}\n"})
-	if code, _, stderr := run(t, dir, "-fix"); code != exitClean {
-		t.Errorf("got %d, %q", code, stderr)
-	}
-	if got := read(t, filepath.Join(dir, "a.go")); !strings.Contains(got, "ReadHeaderTimeout: 3 * time.Second") {
-		t.Errorf("a.go is now\n%s", got)
-	}
-}
-
-func TestFixReadOnly(t *testing.T) {
-	dir := lay(t, module{"a.go": server, "cmd/b.go": serveFunc})
-	if err := os.Chmod(filepath.Join(dir, "cmd"), 0o500); err != nil { //nolint:gosec // a directory is entered
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.Chmod(filepath.Join(dir, "cmd"), 0o700) }) //nolint:gosec // so that it can be removed
-	code, stdout, stderr := run(t, dir, "-fix")
-	if code != exitUsage || stdout != "" || !strings.HasPrefix(stderr, "firebreak-audit: fix: nothing was changed: cannot write ") || !strings.Contains(stderr, "cmd is read-only") {
-		t.Errorf("got %d, %q, %q", code, stdout, stderr)
-	}
-	if read(t, filepath.Join(dir, "a.go")) != server || read(t, filepath.Join(dir, "cmd", "b.go")) != serveFunc {
-		t.Error("a file was changed")
-	}
-}
-
 func TestFiles(t *testing.T) {
 	dir := lay(t, module{"a.go": server})
 	if code, _, stderr := run(t, dir, "-html=r.html", "-sarif=r.sarif", "-markdown=r.md", "-format=github"); code != exitFindings {

@@ -121,7 +121,7 @@ func confirmedBy(results []*result.Result, site runtimeSite) []*result.Result {
 func about(r *rule.Rule, op string) bool {
 	kind, _, _ := strings.Cut(op, ".")
 	families := map[string]string{ // the hundreds of the rules' IDs
-		"http": "1247", "net": "123457", "sql": "467", "grpc": "457",
+		"http": "147", "net": "123457", "sql": "467", "grpc": "457",
 	}[kind]
 	if op == "http.server" {
 		families = "24"
