@@ -89,7 +89,7 @@ func (a *analyzer) run(pass *analysis.Pass) (any, error) {
 		if !ok || object.Pkg() != pass.Pkg {
 			continue
 		}
-		if fact := e.Contexts.FactOf(fn); fact != nil {
+		if fact := e.FactOf(fn); fact != nil {
 			pass.ExportObjectFact(object, fact)
 		}
 	}

@@ -2,16 +2,28 @@ package ctxflow
 
 import (
 	"encoding/gob"
+	"fmt"
 	"go/types"
 
 	"golang.org/x/tools/go/ssa"
+
+	"github.com/firebreak-go/firebreak/audit/internal/program"
 )
 
 // A Fact is what a package tells those that import it about one of its functions: what
-// contexts it returns. An analysis exports it for the function's object, and answers it
-// from program.Program.Fact.
+// contexts it returns, and what it waits for with those that it is given. An analysis
+// exports it for the function's object, and answers it from program.Program.Fact.
 type Fact struct {
 	Results []ResultFact // in the order of the results; those that are no contexts are Unknown
+	Waits   []WaitFact
+}
+
+// A WaitFact says that a call is waited for with a parameter as it is.
+type WaitFact struct {
+	Param    int    // its index, receiver included
+	Kind     int    // of the call, as in package sink
+	Name     string // of the call: "pgx.Conn.Query"
+	Severity string // of the missing bound: "low", "medium", "high" or ""
 }
 
 // AFact makes Fact a fact of go/analysis.
@@ -26,7 +38,11 @@ func (f *Fact) String() string {
 		}
 		text += r.State.String()
 	}
-	return text + ")"
+	text += ")"
+	for _, w := range f.Waits {
+		text += fmt.Sprintf(" waits(%d, %s)", w.Param, w.Name)
+	}
+	return text
 }
 
 // A ResultFact is what one result is.
@@ -68,14 +84,20 @@ func (f *Flow) FactOf(fn *ssa.Function) *Fact {
 	return fact
 }
 
+// FactFor returns what is known of a function of a package that is not judged itself, or nil.
+func FactFor(p *program.Program, fn *ssa.Function) *Fact {
+	object, ok := fn.Object().(*types.Func)
+	if !ok || p.Fact == nil {
+		return nil
+	}
+	fact, _ := p.Fact(object).(*Fact)
+	return fact
+}
+
 // imported says what a function of another package returns, by its fact.
 func (f *Flow) imported(call *ssa.Call, callee *ssa.Function, index int, name string) (o Origin, ok bool) {
-	object, isFunc := callee.Object().(*types.Func)
-	if !isFunc || f.program.Fact == nil {
-		return Origin{}, false
-	}
-	fact, isFact := f.program.Fact(object).(*Fact)
-	if !isFact || fact == nil || index >= len(fact.Results) || fact.Results[index].State == Unknown {
+	fact := FactFor(f.program, callee)
+	if fact == nil || index >= len(fact.Results) || fact.Results[index].State == Unknown {
 		return Origin{}, false
 	}
 	known := fact.Results[index]

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/tools/go/ssa"
+
 	"github.com/firebreak-go/firebreak/audit/internal/catalog"
 	"github.com/firebreak-go/firebreak/audit/internal/ctxflow"
 	"github.com/firebreak-go/firebreak/audit/internal/object"
@@ -31,9 +33,6 @@ type Config struct {
 
 // An Engine runs rules over one Program. It is not safe for concurrent use.
 type Engine struct {
-	// Contexts are those of the Program.
-	Contexts *ctxflow.Flow
-
 	pass   rule.Pass // that of all rules
 	config Config
 }
@@ -45,10 +44,15 @@ func New(p *program.Program, config Config) *Engine {
 		known = catalog.Default()
 	}
 	contexts := ctxflow.New(p, known)
-	return &Engine{Contexts: contexts, config: config, pass: rule.Pass{
+	return &Engine{config: config, pass: rule.Pass{
 		Program: p, Contexts: contexts, Objects: object.New(p), Sinks: sink.New(p, known), Scope: scope.New(p, config.Exclude...),
 		Catalog: known, Settings: config.Settings.WithDefaults(),
 	}}
+}
+
+// FactOf returns what is worth telling of fn to the packages that import its own, or nil.
+func (e *Engine) FactOf(fn *ssa.Function) *ctxflow.Fact {
+	return e.pass.Sinks.FactOf(e.pass.Contexts, fn)
 }
 
 // Run returns what the rules find in p.

@@ -25,7 +25,7 @@ func runRootToWrapper(pass *rule.Pass) {
 	bounded := databaseBounded(pass)
 	eachCall(pass, func(pkg *program.Package, call ssa.CallInstruction) {
 		callee := call.Common().StaticCallee()
-		if callee == nil || len(callee.Blocks) == 0 || pass.Program.PackageOf(callee) == nil || runsOn(callee) {
+		if callee == nil || runsOn(callee) {
 			return
 		}
 		for i, arg := range call.Common().Args {
@@ -37,7 +37,7 @@ func runRootToWrapper(pass *rule.Pass) {
 				continue
 			}
 			way := pass.Sinks.Reaches(pass.Contexts, callee, i)
-			if way == nil || way.Call.Kind == sink.Likely || way.Call.Kind == sink.Shutdown || way.Call.Kind == sink.Database && (bounded || isMigration(pass, pkg, way.Instr)) {
+			if way == nil || way.Call.Kind == sink.Likely || way.Call.Kind == sink.Shutdown || way.Call.Kind == sink.Database && (bounded || way.Instr != nil && isMigration(pass, pkg, way.Instr)) {
 				continue
 			}
 			reportWrapper(pass, pkg, call, callee, o, way)
@@ -60,7 +60,9 @@ func reportWrapper(pass *rule.Pass, pkg *program.Package, call ssa.CallInstructi
 	for _, via := range way.Via {
 		f.Provenance = append(f.Provenance, rule.Place{Pos: via.Pos(), Message: "passed on to " + ctxflow.CalleeName(via.Common())})
 	}
-	f.Uses = []rule.Place{{Pos: way.Instr.Pos(), Message: way.Call.Name + " waits here"}}
+	if way.Instr != nil {
+		f.Uses = []rule.Place{{Pos: way.Instr.Pos(), Message: way.Call.Name + " waits here"}}
+	}
 	pass.Report(f)
 }
 

@@ -3,6 +3,7 @@ package sink
 import (
 	"golang.org/x/tools/go/ssa"
 
+	"github.com/firebreak-go/firebreak/audit/internal/catalog"
 	"github.com/firebreak-go/firebreak/audit/internal/ctxflow"
 )
 
@@ -14,7 +15,7 @@ type param struct {
 // A Reach is a way from a parameter of a function to a call that waits with it.
 type Reach struct {
 	Call  *Call
-	Instr ssa.CallInstruction   // the call that waits
+	Instr ssa.CallInstruction   // the call that waits, or nil if it is in a package that is not judged
 	Via   []ssa.CallInstruction // the calls in between, the outermost first
 }
 
@@ -31,6 +32,9 @@ func (f *Finder) Reaches(flow *ctxflow.Flow, fn *ssa.Function, index int) *Reach
 }
 
 func (f *Finder) waysOf(flow *ctxflow.Flow, fn *ssa.Function, index, depth int) []*Reach {
+	if len(fn.Blocks) == 0 {
+		return f.imported(fn, index)
+	}
 	if depth >= maxReach || index >= len(fn.Params) {
 		return nil
 	}
@@ -53,7 +57,7 @@ func (f *Finder) waysOf(flow *ctxflow.Flow, fn *ssa.Function, index, depth int) 
 				continue
 			}
 			callee := call.Common().StaticCallee()
-			if callee == nil || len(callee.Blocks) == 0 {
+			if callee == nil {
 				continue
 			}
 			for i, arg := range call.Common().Args {
@@ -73,4 +77,39 @@ func (f *Finder) waysOf(flow *ctxflow.Flow, fn *ssa.Function, index, depth int) 
 	}
 	f.reaches[key] = found
 	return found
+}
+
+// imported returns what the facts of fn say.
+func (f *Finder) imported(fn *ssa.Function, index int) []*Reach {
+	fact := ctxflow.FactFor(f.program, fn)
+	if fact == nil {
+		return nil
+	}
+	for _, w := range fact.Waits {
+		if w.Param == index {
+			return []*Reach{{Call: &Call{Kind: Kind(w.Kind), Name: w.Name, Entry: catalog.Entry{Is: catalog.Blocks, Severity: w.Severity}}}}
+		}
+	}
+	return nil
+}
+
+// FactOf returns what is worth telling of fn to other packages, or nil.
+func (f *Finder) FactOf(flow *ctxflow.Flow, fn *ssa.Function) *ctxflow.Fact {
+	fact := flow.FactOf(fn)
+	for i, param := range fn.Params {
+		if !ctxflow.IsContext(param.Type()) {
+			continue
+		}
+		way := f.Reaches(flow, fn, i)
+		if way == nil {
+			continue
+		}
+		if fact == nil {
+			fact = new(ctxflow.Fact)
+		}
+		fact.Waits = append(fact.Waits, ctxflow.WaitFact{
+			Param: i, Kind: int(way.Call.Kind), Name: way.Call.Name, Severity: way.Call.Entry.Severity,
+		})
+	}
+	return fact
 }
