@@ -77,7 +77,8 @@ func (a *analyzer) run(pass *analysis.Pass) (any, error) {
 		return fact
 	}
 	e := engine.New(p, engine.Config{
-		Catalog: read.Catalog, Rules: rules.All(), Levels: read.Levels, Settings: read.Settings, Exclude: read.Exclude, Partial: true,
+		Catalog: read.Catalog, Rules: rules.All(), Levels: read.Levels, Settings: read.Settings, Exclude: read.Exclude,
+		Programs: read.Programs, Partial: true,
 	})
 	for _, f := range e.Run() {
 		if f.Suppressed == nil && f.Level >= a.level {

@@ -98,7 +98,7 @@ func (c *command) find(ctx context.Context, o *options, progress *progress) (*ou
 		}
 	}
 	progress.stop()
-	fmt.Fprintf(c.stderr, "%d findings fixed in %d files\n", fixed, len(files))
+	fmt.Fprintf(c.stderr, "%s fixed in %s\n", output.Count(fixed, "finding"), output.Count(len(files), "file"))
 	return run, nil
 }
 
@@ -131,6 +131,7 @@ func (c *command) once(ctx context.Context, o *options, progress *progress) (*ou
 	collector := result.NewCollector(loaded, o.dir)
 	for _, f := range engine.Run(loaded, engine.Config{
 		Catalog: o.config.Catalog, Rules: rules.All(), Levels: o.config.Levels, Settings: o.config.Settings, Exclude: o.config.Exclude,
+		Programs: o.config.Programs,
 	}) {
 		run.Results = append(run.Results, collector.Add(f))
 	}
@@ -153,7 +154,7 @@ func (c *command) baseline(o *options, run *output.Run) int {
 		c.complain(err)
 		return exitUsage
 	}
-	fmt.Fprintf(c.stderr, "%d findings written to %s\n", len(b.Findings), o.writeBaseline)
+	fmt.Fprintf(c.stderr, "%s written to %s\n", output.Count(len(b.Findings), "finding"), o.writeBaseline)
 	if len(run.Problems) > 0 {
 		return exitLoad
 	}

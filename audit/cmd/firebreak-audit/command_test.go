@@ -148,7 +148,7 @@ func TestExitCodes(t *testing.T) {
 		"no Go":                         {module{"a.go": server, "b/b.go": "package {"}, nil, 3, "a.go:6:12: [TA201 error/", "b.go:1:9: expected 'IDENT', found '{'"},
 		"unknown import":                {module{"a.go": server, "b/b.go": "package b\n\nimport _ \"example.com/none\"\n"}, nil, 3, "[TA201 error/", "could not import example.com/none"},
 		"broken go.mod":                 {module{"go.mod": "module x\nbad\n", "a.go": server}, nil, 3, "", "firebreak-audit: cannot load packages: go: errors parsing go.mod:\nfirebreak-audit: go.mod:2: unknown directive: bad\n"},
-		"does not type-check, baseline": {module{"a.go": server, "b/b.go": broken}, []string{"-write-baseline=b.json"}, 3, "", "1 findings written to b.json"},
+		"does not type-check, baseline": {module{"a.go": server, "b/b.go": broken}, []string{"-write-baseline=b.json"}, 3, "", "1 finding written to b.json"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			code, stdout, stderr := run(t, lay(t, test.module), test.args...)

@@ -30,6 +30,7 @@ import (
 
 	"github.com/firebreak-go/firebreak/audit/internal/catalog"
 	"github.com/firebreak-go/firebreak/audit/internal/rule"
+	"github.com/firebreak-go/firebreak/audit/internal/scope"
 )
 
 // Name is the name of the file.
@@ -40,19 +41,10 @@ type Config struct {
 	Levels   map[string]rule.Level // by the ID of a rule
 	FailOn   rule.Level            // Off means that no finding makes the run fail
 	Exclude  []string
-	Programs map[string]Program // by directory, from the root of the module
+	Programs map[string]scope.Kind // by directory, from the root of the module
 	Settings rule.Settings
 	Catalog  *catalog.Catalog // nil is that which comes with the auditor
 }
-
-// A Program is what a command is taken for.
-type Program string
-
-// The kinds of programs.
-const (
-	Service Program = "service"
-	Tool    Program = "tool"
-)
 
 // Default returns the configuration where there is no file.
 func Default() *Config { return &Config{FailOn: rule.Error} }
@@ -117,12 +109,13 @@ func (r *reader) keys(c *Config) map[string]key {
 		"exclude":  func(path string, value *yaml.Node) { c.Exclude = r.directories(path, value) },
 		"catalogs": func(path string, value *yaml.Node) { c.Catalog = r.catalog(path, value) },
 		"programs": func(path string, value *yaml.Node) {
-			c.Programs = make(map[string]Program)
+			c.Programs = make(map[string]scope.Kind)
 			r.pairs(path, value, func(path string, dir, kind *yaml.Node) {
-				if p := Program(kind.Value); p != Service && p != Tool {
-					r.problemf(kind, "%s is %q, want %s or %s", path, kind.Value, Service, Tool)
+				known, ok := map[string]scope.Kind{"service": scope.Service, "tool": scope.Tool}[kind.Value]
+				if !ok {
+					r.problemf(kind, "%s is %s, want service or tool", path, shown(kind))
 				}
-				c.Programs[filepath.ToSlash(filepath.Clean(dir.Value))] = Program(kind.Value)
+				c.Programs[filepath.ToSlash(filepath.Clean(dir.Value))] = known
 			})
 		},
 		"fix": func(path string, value *yaml.Node) {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/firebreak-go/firebreak/audit/internal/config"
 	"github.com/firebreak-go/firebreak/audit/internal/rule"
+	"github.com/firebreak-go/firebreak/audit/internal/scope"
 )
 
 func known(idOrName string) *rule.Rule {
@@ -61,7 +62,7 @@ fix:
 			Levels:   map[string]rule.Level{"TA102": rule.Warning, "TA601": rule.Off},
 			FailOn:   rule.Note,
 			Exclude:  []string{"internal/legacy", "gen"},
-			Programs: map[string]config.Program{"cmd/migrate": config.Tool, "cmd/api": config.Service},
+			Programs: map[string]scope.Kind{"cmd/migrate": scope.Tool, "cmd/api": scope.Service},
 			Settings: rule.Settings{CallTimeout: 5 * time.Second, DialTimeout: 300 * time.Millisecond, HeaderTimeout: time.Minute},
 		}},
 	} {

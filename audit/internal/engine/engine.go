@@ -25,6 +25,7 @@ type Config struct {
 	Levels   map[string]rule.Level // by the ID of a rule, where it is not the rule's own
 	Settings rule.Settings         // zero fields are defaults
 	Exclude  []string              // directories, as scope.New takes them
+	Programs map[string]scope.Kind // of commands, by directory, as scope.Scope.Declare takes them
 
 	// Partial says that the Program is one package of several: a suppression that
 	// suppresses nothing in it may be needed in the whole.
@@ -44,8 +45,12 @@ func New(p *program.Program, config Config) *Engine {
 		known = catalog.Default()
 	}
 	contexts := ctxflow.New(p, known)
+	places := scope.New(p, config.Exclude...)
+	for dir, kind := range config.Programs {
+		places.Declare(dir, kind)
+	}
 	return &Engine{config: config, pass: rule.Pass{
-		Program: p, Contexts: contexts, Objects: object.New(p), Sinks: sink.New(p, known), Scope: scope.New(p, config.Exclude...),
+		Program: p, Contexts: contexts, Objects: object.New(p), Sinks: sink.New(p, known), Scope: places,
 		Catalog: known, Settings: config.Settings.WithDefaults(),
 	}}
 }

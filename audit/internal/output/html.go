@@ -17,7 +17,7 @@ import (
 var reportText string
 
 var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap{
-	"plural": count,
+	"plural": Count,
 	"calls":  calls,
 	"millis": millis,
 	"base":   func(file string) string { return file[strings.LastIndexByte(file, '/')+1:] },

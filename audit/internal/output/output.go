@@ -71,7 +71,7 @@ func (r *Run) Summary() string {
 	var parts []string
 	for _, level := range []rule.Level{rule.Error, rule.Warning, rule.Note} {
 		if n := len(filter(open, func(x *result.Result) bool { return x.Level == level })); n > 0 {
-			parts = append(parts, count(n, level.String()))
+			parts = append(parts, Count(n, level.String()))
 		}
 	}
 	text := "nothing found"
@@ -92,7 +92,7 @@ func (r *Run) Summary() string {
 		others = append(others, fmt.Sprintf("%d seen at run time only", n))
 	}
 	if n := len(r.Problems); n > 0 {
-		others = append(others, count(n, "problem")+" with the code itself")
+		others = append(others, Count(n, "problem")+" with the code itself")
 	}
 	if len(others) > 0 {
 		text += " (" + strings.Join(others, ", ") + ")"
@@ -100,7 +100,8 @@ func (r *Run) Summary() string {
 	return text
 }
 
-func count(n int, noun string) string {
+// Count returns a number of things, as in "1 file" and "2 files".
+func Count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}

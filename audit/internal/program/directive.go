@@ -21,6 +21,9 @@ type Directive struct {
 	Problem  string        // what is wrong with how it is written, or ""
 	Func     *ast.FuncDecl // whose doc comment it is in, or nil
 
+	// Alone says that nothing but the comment is on its line.
+	Alone bool
+
 	// Line is the line that it is about, if Func is nil: its own if code stands there
 	// before it, and that of the code below if not.
 	Line int
@@ -34,7 +37,7 @@ func Directives(fset *token.FileSet, file *ast.File) []*Directive {
 	for _, group := range file.Comments {
 		for _, comment := range group.List {
 			if d := parseDirective(comment); d != nil {
-				d.Line = fset.Position(group.End()).Line + 1
+				d.Line, d.Alone = fset.Position(group.End()).Line+1, true
 				found = append(found, d)
 			}
 		}
@@ -62,7 +65,7 @@ func Directives(fset *token.FileSet, file *ast.File) []*Directive {
 		for _, at := range []token.Pos{n.Pos(), n.End()} {
 			line := fset.Position(at).Line
 			if d := ownLine[line]; d != nil && at <= d.Pos {
-				d.Line = line
+				d.Line, d.Alone = line, false
 			}
 		}
 		return true

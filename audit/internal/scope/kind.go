@@ -25,16 +25,29 @@ const (
 	Service
 )
 
+// Declare says what the command in dir is, whatever it looks like. dir is a path with
+// slashes from the root of its module, where "." is the root itself.
+func (s *Scope) Declare(dir string, kind Kind) {
+	if s.declared == nil {
+		s.declared = make(map[string]Kind)
+	}
+	if dir == "." {
+		dir = ""
+	}
+	s.declared[dir] = kind
+	s.kinds = nil
+}
+
 // Kind says what pkg is part of. A command is a Service if it, or a package of the
 // Program that it imports, listens, serves or repeats its work for ever.
 func (s *Scope) Kind(pkg *program.Package) Kind {
 	if s.kinds == nil {
-		s.kinds = kindsOf(s.program)
+		s.kinds = kindsOf(s.program, s.declared)
 	}
 	return s.kinds[pkg.Types]
 }
 
-func kindsOf(p *program.Program) map[*types.Package]Kind {
+func kindsOf(p *program.Program, declared map[string]Kind) map[*types.Package]Kind {
 	judged := make(map[*types.Package]*program.Package, len(p.Packages))
 	for _, pkg := range p.Packages {
 		judged[pkg.Types] = pkg
@@ -54,6 +67,9 @@ func kindsOf(p *program.Program) map[*types.Package]Kind {
 			if serves[t] {
 				kind = Service
 			}
+		}
+		if known, ok := declared[Dir(pkg)]; ok {
+			kind = known
 		}
 		for _, t := range needed {
 			kinds[t] = max(kinds[t], kind)

@@ -38,6 +38,7 @@ type Scope struct {
 	packages map[*program.Package]Reason
 	files    map[*token.File]file
 	kinds    map[*types.Package]Kind
+	declared map[string]Kind // by directory
 }
 
 type file struct {

@@ -83,3 +83,19 @@ func find(t *testing.T, loaded *program.Program, path string) *program.Package {
 	t.Fatalf("no package %s", path)
 	return nil
 }
+
+func TestDeclare(t *testing.T) {
+	loaded := ruletest.Load(t, "testdata", "shop/...")
+	s := scope.New(loaded)
+	kinds := func() [2]scope.Kind {
+		return [2]scope.Kind{s.Kind(find(t, loaded, "shop/cmd/shopd")), s.Kind(find(t, loaded, "shop/cmd/shopctl"))}
+	}
+	if got, want := kinds(), [2]scope.Kind{scope.Service, scope.Tool}; got != want {
+		t.Errorf("as they look: got %v, want %v", got, want)
+	}
+	s.Declare("shop/cmd/shopd", scope.Tool) // its path from the root of the module here
+	s.Declare("shop/cmd/shopctl", scope.Service)
+	if got, want := kinds(), [2]scope.Kind{scope.Tool, scope.Service}; got != want {
+		t.Errorf("as declared: got %v, want %v", got, want)
+	}
+}

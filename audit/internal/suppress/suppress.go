@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/ast/astutil"
 
 	"github.com/firebreak-go/firebreak/audit/internal/program"
@@ -127,41 +128,53 @@ func (s *Set) linesOf(syntax *ast.File, pos token.Pos) []int {
 func (s *Set) Stale(ran func(*rule.Rule) bool) []rule.Finding {
 	var found []rule.Finding
 	for _, d := range s.order {
-		for _, message := range s.problems(d, ran) {
-			found = append(found, rule.Finding{
-				Pos: d.Pos, End: d.End, Operation: directiveText(d), Message: message,
-			})
+		for _, f := range s.problems(d, ran) {
+			f.Pos, f.End, f.Operation = d.Pos, d.End, directiveText(d)
+			found = append(found, f)
 		}
 	}
 	return found
 }
 
-func (s *Set) problems(d *directive, ran func(*rule.Rule) bool) []string {
+func (s *Set) problems(d *directive, ran func(*rule.Rule) bool) []rule.Finding {
 	switch {
 	case d.Problem != "":
-		return []string{"this suppression is not applied: " + d.Problem}
+		return []rule.Finding{{Message: "this suppression is not applied: " + d.Problem}}
 	case d.Verb == unbounded:
 		return nil
 	case d.Verb != ignore:
-		return []string{fmt.Sprintf("firebreak-audit:%s is no directive, want ignore or unbounded", d.Verb)}
+		return []rule.Finding{{Message: fmt.Sprintf("firebreak-audit:%s is no directive, want ignore or unbounded", d.Verb)}}
 	case len(d.Rules) == 0:
-		return []string{"this suppression names no rule, want one such as TA102"}
+		return []rule.Finding{{Message: "this suppression names no rule, want one such as TA102"}}
 	}
-	var messages []string
+	var all []rule.Finding
 	for _, name := range d.Rules {
 		r := s.known(name)
 		switch {
 		case r == nil:
-			messages = append(messages, fmt.Sprintf("this suppression names %s, which is no rule", name))
+			all = append(all, rule.Finding{Message: fmt.Sprintf("this suppression names %s, which is no rule", name)})
 		case d.Reason == "":
 		case ran != nil && ran(r) && !d.used[r.ID]:
-			messages = append(messages, fmt.Sprintf("this suppression of %s suppresses nothing: delete it", r.ID))
+			f := rule.Finding{Message: fmt.Sprintf("this suppression of %s suppresses nothing: delete it", r.ID)}
+			if len(d.Rules) == 1 {
+				f.Fixes = []analysis.SuggestedFix{s.remove(d)}
+			}
+			all = append(all, f)
 		}
 	}
 	if d.Reason == "" {
-		messages = append(messages, `this suppression is not applied: it gives no reason, want reason="why"`)
+		all = append(all, rule.Finding{Message: `this suppression is not applied: it gives no reason, want reason="why"`})
 	}
-	return messages
+	return all
+}
+
+// remove returns the fix that deletes d, with its line if it is alone there.
+func (s *Set) remove(d *directive) analysis.SuggestedFix {
+	start, end := d.Pos, d.End
+	if lines := s.fset.File(d.Pos); d.Alone && lines.Line(d.Pos) < lines.LineCount() {
+		start, end = lines.LineStart(lines.Line(d.Pos)), lines.LineStart(lines.Line(d.Pos)+1)
+	}
+	return analysis.SuggestedFix{Message: "delete the suppression", TextEdits: []analysis.TextEdit{{Pos: start, End: end}}}
 }
 
 func directiveText(d *directive) string {
