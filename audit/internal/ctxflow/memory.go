@@ -122,6 +122,8 @@ func framework(field *types.Var, at token.Pos) (o Origin, ok bool) {
 	switch path, name := field.Pkg().Path(), field.Name(); {
 	case path == "github.com/gin-gonic/gin" && name == "Request":
 		return Origin{State: Request, Steps: []Step{{Pos: at, Text: "the request of the gin.Context"}}}, true
+	case path == "net/http/httputil" && (name == "In" || name == "Out"):
+		return Origin{State: Request, Steps: []Step{{Pos: at, Text: "the request that a proxy passes on"}}}, true
 	case path == "github.com/emicklei/go-restful/v3" && name == "Request":
 		return Origin{State: Request, Steps: []Step{{Pos: at, Text: "the request of the restful.Request"}}}, true
 	default:

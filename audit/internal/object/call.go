@@ -3,6 +3,7 @@ package object
 import (
 	"go/types"
 	"slices"
+	"strings"
 
 	"golang.org/x/tools/go/ssa"
 )
@@ -65,20 +66,82 @@ func (f *flow) argument(i item, instr ssa.CallInstruction, n int, frames map[fra
 	if len(callees) > 0 {
 		return
 	}
+	f.foreign(i, instr, n)
+}
+
+// foreign follows i as argument n of a call of a library's function.
+func (f *flow) foreign(i item, instr ssa.CallInstruction, n int) {
+	common := instr.Common()
 	fn := Callee(common)
 	receives := fn != nil && fn.Signature().Recv() != nil
 	if n == 0 && receives {
 		f.use(i, Use{Kind: Called, Instr: instr, Func: fn})
-		if i.product {
+		if i.product && gives(fn) {
 			f.results(i, instr, true)
 		}
 		return
 	}
 	f.use(i, Use{Kind: Passed, Instr: instr, Func: fn, Arg: n})
-	f.results(i, instr, false)
+	if isInert(fn) {
+		return
+	}
+	if !i.product || fn == nil || constructs(fn.Name()) {
+		f.results(i, instr, false)
+	}
 	if receives && !common.IsInvoke() {
 		f.holder(i, common.Args[0])
 	}
+}
+
+// gives reports whether a method of a library's client gives a part of the client, or
+// configures it, rather than making a call.
+func gives(fn *types.Func) bool {
+	if fn.Signature().Results().Len() != 1 {
+		return false
+	}
+	for param := range fn.Signature().Params().Variables() {
+		if name := TypeName(param.Type()); name == "context.Context" || name == "net/http.Request" {
+			return false
+		}
+	}
+	return true
+}
+
+// constructs reports whether the name of a function says that it makes something of its
+// arguments.
+func constructs(name string) bool {
+	for _, prefix := range []string{"New", "With", "Open", "Create", "Make", "Must", "Build", "Dial", "Connect", "Wrap", "Option", "From", "Client", "Default", "Set", "Use"} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// isInert reports whether a library's function does nothing with its arguments that could
+// matter to a limit: it prints, compares or encodes them.
+func isInert(fn *types.Func) bool {
+	if fn == nil || fn.Pkg() == nil {
+		return false
+	}
+	path := fn.Pkg().Path()
+	switch path {
+	case "fmt", "log", "errors", "reflect", "runtime", "expvar", "encoding/json", "testing":
+		return true
+	}
+	for _, prefix := range inertLibraries {
+		if strings.HasPrefix(path, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+var inertLibraries = []string{
+	"log/", "go.uber.org/zap", "github.com/sirupsen/logrus", "github.com/rs/zerolog", "k8s.io/klog", "github.com/go-logr/", "github.com/golang/glog",
+	"github.com/go-kit/log", "github.com/go-kit/kit/log", "github.com/hashicorp/go-hclog", "github.com/prometheus/client_golang", "github.com/prometheus/common/promlog", "go.opentelemetry.io/otel/",
+	"github.com/pkg/errors", "github.com/mitchellh/mapstructure", "github.com/davecgh/go-spew", "github.com/google/go-cmp",
+	"go.uber.org/atomic", "golang.org/x/sync", "golang.org/x/exp/slog",
 }
 
 // results follows what a library returns that was given i.
@@ -115,7 +178,7 @@ func carries(t types.Type) bool {
 		return false
 	}
 	switch TypeName(t) {
-	case "error", "net/http.Response", "time.Time", "net/url.URL", "net/http.Header":
+	case "error", "context.Context", "net/http.Response", "net/http.Request", "time.Time", "net/url.URL", "net/http.Header":
 		return false
 	}
 	return true
@@ -228,4 +291,23 @@ func satisfies(t, iface types.Type) bool {
 	}
 	_, pointer := types.Unalias(t).(*types.Pointer)
 	return !pointer && types.Implements(types.NewPointer(t), shape)
+}
+
+// An Arg is what one call gives for a parameter.
+type Arg struct {
+	Value ssa.Value
+	Call  ssa.CallInstruction
+}
+
+// Passed returns what the calls that are known give for a parameter.
+func (t *Table) Passed(p *ssa.Parameter) []Arg {
+	fn := p.Parent()
+	index := slices.Index(fn.Params, p)
+	var found []Arg
+	for _, call := range t.callers(fn) {
+		if args := Arguments(call.Common()); index >= 0 && index < len(args) {
+			found = append(found, Arg{Value: args[index], Call: call})
+		}
+	}
+	return found
 }

@@ -23,6 +23,7 @@ type item struct {
 	container bool // a slice, map or channel that holds it
 	product   bool // what a library made of it
 	frame     *frame
+	is        types.Type // what it points to, where that is known: in generic code a value may be one of several types
 }
 
 // A frame is a call through which the object came into the function that it is in. nil
@@ -57,6 +58,14 @@ func (t *Table) follow(o *Object, values ...ssa.Value) {
 }
 
 func (f *flow) push(i item) {
+	if !i.cell && !i.container {
+		if named, ok := types.Unalias(deref(i.value.Type())).(*types.Named); ok && !types.IsInterface(named) {
+			if i.is != nil && !types.Identical(i.is, named) {
+				return
+			}
+			i.is = named
+		}
+	}
 	if f.seen[i] {
 		return
 	}
@@ -88,6 +97,9 @@ func (f *flow) step(i item, instr ssa.Instruction, frames map[frame]*frame) {
 	case *ssa.Store:
 		f.store(i, instr)
 	case *ssa.UnOp:
+		if f.object.Kind == Shared && !i.product && !i.cell && isStruct(instr.Type()) {
+			return // a copy is no longer shared
+		}
 		next.value, next.cell = instr, false
 		if instr.Op == token.ARROW {
 			next.container = false
@@ -111,8 +123,7 @@ func (f *flow) step(i item, instr ssa.Instruction, frames map[frame]*frame) {
 		f.field(i, instr)
 	case *ssa.Field:
 		if i.product {
-			next.value = instr
-			f.push(next)
+			f.push(item{value: instr, product: true, frame: i.frame})
 		}
 	case *ssa.MakeClosure:
 		f.closure(i, instr)
@@ -289,9 +300,7 @@ func (f *flow) contain(i item, container ssa.Value) {
 // field notes what is done with a field of the object.
 func (f *flow) field(i item, addr *ssa.FieldAddr) {
 	if i.product {
-		next := i
-		next.value = addr
-		f.push(next)
+		f.push(item{value: addr, product: true, frame: i.frame})
 		return
 	}
 	if i.cell || i.container || addr.Referrers() == nil {

@@ -16,7 +16,7 @@ type literals struct {
 	byBrace map[token.Pos]*ast.CompositeLit    // of those whose address is taken, or that are copied
 	byVar   map[types.Object]*ast.CompositeLit // assigned to a variable or a field
 	nodes   map[*ast.CompositeLit]ast.Expr     // the literal with its &, if there is one
-	makes   map[token.Pos]*ast.CallExpr        // new(T), by the position of its parenthesis
+	calls   map[token.Pos]*ast.CallExpr        // all calls, by the position of their parenthesis
 }
 
 func (t *Table) literalsOf(pkg *program.Package) *literals {
@@ -25,7 +25,7 @@ func (t *Table) literalsOf(pkg *program.Package) *literals {
 	}
 	l := &literals{
 		byBrace: make(map[token.Pos]*ast.CompositeLit), byVar: make(map[types.Object]*ast.CompositeLit),
-		nodes: make(map[*ast.CompositeLit]ast.Expr), makes: make(map[token.Pos]*ast.CallExpr),
+		nodes: make(map[*ast.CompositeLit]ast.Expr), calls: make(map[token.Pos]*ast.CallExpr),
 	}
 	t.literals[pkg] = l
 	for _, file := range pkg.Files {
@@ -48,9 +48,7 @@ func (l *literals) note(info *types.Info, n ast.Node) {
 			l.nodes[lit] = n
 		}
 	case *ast.CallExpr:
-		if name, ok := n.Fun.(*ast.Ident); ok && name.Name == "new" {
-			l.makes[n.Lparen] = n
-		}
+		l.calls[n.Lparen] = n
 	case *ast.AssignStmt:
 		for i, rhs := range n.Rhs {
 			if len(n.Lhs) == len(n.Rhs) {
@@ -101,7 +99,7 @@ func (t *Table) place(o *Object) {
 			o.at(l, lit)
 			return
 		}
-		if call := l.makes[value.Pos()]; call != nil {
+		if call := o.New(); call != nil {
 			o.Pos, o.End = call.Pos(), call.End()
 			return
 		}
@@ -145,4 +143,22 @@ func (o *Object) at(l *literals, lit *ast.CompositeLit) {
 		node = lit
 	}
 	o.Literal, o.Pos, o.End = lit, node.Pos(), node.End()
+}
+
+// CallExpr returns the expression of a call, or nil.
+func (t *Table) CallExpr(call ssa.CallInstruction) *ast.CallExpr {
+	pkg := t.program.PackageOf(call.Parent())
+	if pkg == nil {
+		return nil
+	}
+	return t.literalsOf(pkg).calls[call.Common().Pos()]
+}
+
+// New returns the call of new that makes the object, or nil.
+func (o *Object) New() *ast.CallExpr {
+	alloc, ok := o.Value.(*ssa.Alloc)
+	if !ok || o.Package == nil || alloc.Comment != "new" {
+		return nil
+	}
+	return o.table.literalsOf(o.Package).calls[alloc.Pos()]
 }

@@ -12,6 +12,7 @@ package object
 import (
 	"go/ast"
 	"go/token"
+	"slices"
 
 	"golang.org/x/tools/go/ssa"
 
@@ -166,11 +167,16 @@ func (t *Table) made(value ssa.Value) *Object {
 	default:
 		return nil
 	}
-	if len(o.copied) > 0 && !o.isLiteral() {
+	if !o.isLiteral() && slices.ContainsFunc(o.copied, t.isOwn) {
 		return nil
 	}
 	t.place(o)
 	return o
+}
+
+// isOwn reports whether a struct that is copied may be one that the program makes.
+func (t *Table) isOwn(copied ssa.Value) bool {
+	return slices.ContainsFunc(t.Sources(copied), func(source Source) bool { return source.Kind != Variable })
 }
 
 // isLiteral reports whether the object is that of a composite literal or of new.

@@ -205,9 +205,8 @@ func (t *Table) aliases(v ssa.Value) []ssa.Value {
 func (s *search) call(call *ssa.Call, index int, calls []ssa.CallInstruction) {
 	common := call.Common()
 	callees := s.table.callees(common)
-	if len(callees) == 0 {
+	if len(callees) == 0 || common.IsInvoke() && s.table.program.PackageFor(common.Method.Pkg()) == nil {
 		s.add(Source{Kind: Library, Value: call, Index: index})
-		return
 	}
 	for _, callee := range callees {
 		inner := slices.Concat(calls, []ssa.CallInstruction{call})

@@ -58,3 +58,7 @@ func (u Use) Call() *ssa.CallCommon {
 // Name returns the name of the function that is called: "net/http.Client.Do", or ""
 // where that is not known.
 func (u Use) Name() string { return FuncName(u.Func) }
+
+// Inert reports whether the function that is called does nothing with its arguments that
+// could matter to a limit: it prints, compares or encodes them.
+func (u Use) Inert() bool { return isInert(u.Func) }

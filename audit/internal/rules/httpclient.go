@@ -13,6 +13,7 @@ import (
 	"github.com/firebreak-go/firebreak/audit/internal/ctxflow"
 	"github.com/firebreak-go/firebreak/audit/internal/object"
 	"github.com/firebreak-go/firebreak/audit/internal/rule"
+	"github.com/firebreak-go/firebreak/audit/internal/scope"
 )
 
 // A clientVerdict is what the uses of an http.Client say.
@@ -35,22 +36,22 @@ func judgeClient(pass *rule.Pass, o *object.Object) clientVerdict {
 	var products []clientUse
 	productCalls := 0
 	for _, use := range o.Uses {
-		if pass.Scope.At(use.Pos()) != "" || byDesign(use) {
+		if pass.Scope.At(use.Pos()) != "" || byDesign(use) || keepsInContext(use) {
 			continue
 		}
 		origin, counts := clientContext(pass, use)
 		switch {
 		case counts && isHTTPMethod(use):
-			if one := (clientUse{use, origin, describe(pass, use, origin)}); isUnbounded(origin) {
+			if one := (clientUse{use, origin, describe(pass, use, origin)}); isUnbounded(pass, origin) {
 				v.bad = append(v.bad, one)
 			}
 		case counts && use.Product:
 			productCalls++
-			if isUnbounded(origin) {
+			if isUnbounded(pass, origin) {
 				products = append(products, clientUse{use, origin, describe(pass, use, origin)})
 			}
 		case counts && use.Kind == object.Passed && !makes(use):
-			if isUnbounded(origin) {
+			if isUnbounded(pass, origin) {
 				v.bad = append(v.bad, clientUse{use, origin, describe(pass, use, origin)})
 			}
 		case counts && origin.State == ctxflow.Bounded:
@@ -65,6 +66,19 @@ func judgeClient(pass *rule.Pass, o *object.Object) clientVerdict {
 		v.bad = append(v.bad, products...)
 	}
 	return v
+}
+
+// keepsInContext reports whether a use puts the client into a context for code of the
+// program's own. Those of oauth2 look for a client there.
+func keepsInContext(use object.Use) bool {
+	if use.Name() != "context.WithValue" {
+		return false
+	}
+	key := use.Call().Args[1]
+	if made, ok := key.(*ssa.MakeInterface); ok {
+		key = made.X
+	}
+	return !strings.Contains(object.TypeName(key.Type()), "golang.org/x/oauth2")
 }
 
 // isHTTPMethod reports whether a use sends a request by a method of the client itself.
@@ -109,17 +123,37 @@ func clientContext(pass *rule.Pass, use object.Use) (origin ctxflow.Origin, coun
 	return ctxflow.Origin{}, false
 }
 
-// isUnbounded reports whether a context is known to have no deadline, as far as all callers
-// that are known go.
-func isUnbounded(o ctxflow.Origin) bool {
+// isUnbounded reports whether a context is known to have no deadline: wherever it comes from,
+// or where it comes from one of the callers that are known.
+func isUnbounded(pass *rule.Pass, o ctxflow.Origin) bool {
+	return noDeadline(pass, o, make(map[*ssa.Parameter]bool))
+}
+
+func noDeadline(pass *rule.Pass, o ctxflow.Origin, seen map[*ssa.Parameter]bool) bool {
 	switch o.State {
 	case ctxflow.Root, ctxflow.Request:
 		return true
 	case ctxflow.Param:
-		return o.Callers != nil && !o.Open && isUnbounded(*o.Callers)
+		if o.Param == nil || seen[o.Param] || isAPI(pass, o.Param.Parent()) {
+			return false
+		}
+		seen[o.Param] = true
+		for _, arg := range pass.Objects.Passed(o.Param) {
+			if pass.Scope.Func(arg.Call.Parent()) == "" && noDeadline(pass, pass.Contexts.Context(arg.Value, arg.Call), seen) {
+				return true
+			}
+		}
+		return false
 	default:
 		return false
 	}
+}
+
+// isAPI reports whether fn is part of a library: no command of the program needs its package,
+// so that others call it whom nobody knows.
+func isAPI(pass *rule.Pass, fn *ssa.Function) bool {
+	pkg := pass.Program.PackageOf(fn)
+	return pkg == nil || pass.Scope.Kind(pkg) == scope.Library
 }
 
 // makes reports whether the function that a use passes the object to makes something of it.
@@ -127,7 +161,7 @@ func makes(use object.Use) bool {
 	results := use.Call().Signature().Results()
 	for result := range results.Variables() {
 		switch t := result.Type(); {
-		case object.TypeName(t) == "error", object.TypeName(t) == "net/http.Response":
+		case object.TypeName(t) == "error", object.TypeName(t) == "net/http.Response", ctxflow.IsContext(t):
 		default:
 			if _, basic := t.Underlying().(*types.Basic); !basic {
 				return true
@@ -158,11 +192,11 @@ func isHarmless(use object.Use) bool {
 	if use.Func == nil || use.Func.Pkg() == nil {
 		return false
 	}
-	switch path := use.Func.Pkg().Path(); path {
-	case "fmt", "log", "log/slog", "errors", "reflect", "runtime", "sync", "sync/atomic", "encoding/json", "context", "expvar":
+	switch use.Func.Pkg().Path() {
+	case "sync", "sync/atomic", "context":
 		return true
 	}
-	return false
+	return use.Inert()
 }
 
 // byDesign reports whether a use gives a client to a library whose calls wait for news as

@@ -28,7 +28,7 @@ func runHTTPDefaultClient(pass *rule.Pass) {
 		case "net/http.Get", "net/http.Head", "net/http.Post", "net/http.PostForm":
 			operation := "http." + fn.Name()
 			pass.Report(rule.Finding{
-				Pos: call.Common().Pos(), End: call.Common().Pos(), Func: enclosing(instr), Severity: inFunc(pass, instr.Parent(), rule.High), Operation: operation,
+				Pos: start(pass, call), End: end(pass, call), Func: enclosing(instr), Severity: inFunc(pass, instr.Parent(), rule.High), Operation: operation,
 				Message: operation + " uses http.DefaultClient, which never times out; use a client with a Timeout, or http.NewRequestWithContext and a deadline",
 			})
 		}

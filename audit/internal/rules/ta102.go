@@ -3,6 +3,8 @@ package rules
 import (
 	"fmt"
 
+	"golang.org/x/tools/go/analysis"
+
 	"github.com/firebreak-go/firebreak/audit/internal/object"
 	"github.com/firebreak-go/firebreak/audit/internal/rule"
 )
@@ -32,11 +34,15 @@ func runHTTPClient(pass *rule.Pass) {
 			severity = rule.Medium
 			message = fmt.Sprintf("this http.Client has no Timeout and is %s; set Timeout", v.bad[0].text)
 		}
+		var fixes []analysis.SuggestedFix
+		if !v.escapes && !streams(o) {
+			fixes = setField(o, "Timeout", pass.Settings.CallTimeout)
+		}
 		uses := v.places()
 		uses = append(uses, transportPlaces(pass, o)...)
 		pass.Report(rule.Finding{
 			Pos: o.Pos, End: o.End, Func: o.Func, Severity: inKind(pass, o.Package, severity), Operation: "http.Client{}",
-			Message: message, Uses: uses, Provenance: v.provenance(),
+			Message: message, Uses: uses, Provenance: v.provenance(), Fixes: fixes,
 		})
 	}
 }

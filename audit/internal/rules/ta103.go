@@ -57,7 +57,7 @@ func reportRequest(pass *rule.Pass, client string, v clientVerdict) {
 	bad := v.bad[0]
 	places := v.places()
 	pass.Report(rule.Finding{
-		Pos: bad.use.Pos(), End: bad.use.Pos(), Func: enclosing(bad.use.Instr), Severity: inFunc(pass, bad.use.Instr.Parent(), rule.High),
+		Pos: start(pass, bad.use.Instr), End: end(pass, bad.use.Instr), Func: enclosing(bad.use.Instr), Severity: inFunc(pass, bad.use.Instr.Parent(), rule.High),
 		Operation: client + "." + bad.use.Func.Name(),
 		Message:   fmt.Sprintf("%s never times out: %s; give the request a context with a deadline, or use a client with a Timeout", client, bad.text),
 		Uses:      places[1:], Provenance: v.provenance(),
@@ -85,7 +85,6 @@ func unlimitedClient(call *ssa.Call) (name string, index int) {
 var unlimitedClients = map[string]bool{
 	"github.com/hashicorp/go-cleanhttp.DefaultClient":                         true,
 	"github.com/hashicorp/go-cleanhttp.DefaultPooledClient":                   true,
-	"github.com/hashicorp/go-retryablehttp.Client.StandardClient":             true,
 	"golang.org/x/oauth2.NewClient":                                           true,
 	"golang.org/x/oauth2.Config.Client":                                       true,
 	"golang.org/x/oauth2/clientcredentials.Config.Client":                     true,

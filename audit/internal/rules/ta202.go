@@ -3,6 +3,7 @@ package rules
 import (
 	"strings"
 
+	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/firebreak-go/firebreak/audit/internal/object"
@@ -27,7 +28,8 @@ func runServeFunc(pass *rule.Pass) {
 		}
 		name := serve.name
 		pass.Report(rule.Finding{
-			Pos: call.Common().Pos(), End: call.Common().Pos(), Func: enclosing(instr), Severity: inFunc(pass, instr.Parent(), rule.Medium), Operation: name,
+			Pos: start(pass, call), End: end(pass, call), Func: enclosing(instr), Severity: inFunc(pass, instr.Parent(), rule.Medium), Operation: name,
+			Fixes:   serve.fixes(pass, call),
 			Message: name + " serves without any limit: a client that sends its header slowly holds a connection for ever; " + serve.fix,
 		})
 	}
@@ -54,6 +56,13 @@ var serveFuncs = map[string]serveCall{
 	"github.com/valyala/fasthttp.ListenAndServe":    {"fasthttp.ListenAndServe", "use a fasthttp.Server with ReadTimeout", 0, -1},
 	"github.com/valyala/fasthttp.ListenAndServeTLS": {"fasthttp.ListenAndServeTLS", "use a fasthttp.Server with ReadTimeout", 0, -1},
 	"github.com/valyala/fasthttp.Serve":             {"fasthttp.Serve", "use a fasthttp.Server with ReadTimeout", -1, 0},
+}
+
+func (s serveCall) fixes(pass *rule.Pass, call ssa.CallInstruction) []analysis.SuggestedFix {
+	if s.fix != ownServer {
+		return nil
+	}
+	return ownServerFix(pass, call)
 }
 
 // reachable reports whether others can reach the server over a network.

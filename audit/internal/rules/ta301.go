@@ -5,6 +5,7 @@ import (
 	"go/types"
 	"strings"
 
+	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/firebreak-go/firebreak/audit/internal/object"
@@ -59,8 +60,13 @@ func (d dialCall) judge(pass *rule.Pass, instr ssa.Instruction, call ssa.CallIns
 	if isLoopback(pass, args[d.address]) || isLocalAddr(pass, args[d.address]) || isDialHook(pass, instr.Parent()) {
 		return
 	}
+	var fixes []analysis.SuggestedFix
+	if d.name == "net.Dial" {
+		fixes = withLimit(pass, call, "DialTimeout", pass.Settings.DialTimeout)
+	}
 	pass.Report(rule.Finding{
-		Pos: call.Common().Pos(), End: call.Common().Pos(), Func: enclosing(instr), Severity: inFunc(pass, instr.Parent(), rule.Medium), Operation: d.name,
+		Fixes: fixes,
+		Pos:   start(pass, call), End: end(pass, call), Func: enclosing(instr), Severity: inFunc(pass, instr.Parent(), rule.Medium), Operation: d.name,
 		Message: d.name + " waits for the peer as long as the system does, about two minutes, and for its name as well; " + d.fix,
 	})
 }
@@ -70,8 +76,26 @@ func judgeDialer(pass *rule.Pass, o *object.Object, class string) {
 	if o.Given("Timeout") == object.Something || o.Given("Deadline") == object.Something {
 		return
 	}
-	var bad []rule.Place
-	var provenance []rule.Place
+	bad := badDials(pass, o)
+	if len(bad.places) == 0 {
+		return
+	}
+	var fixes []analysis.SuggestedFix
+	if class == "net.Dialer" {
+		fixes = setField(o, "Timeout", pass.Settings.DialTimeout)
+	}
+	pass.Report(rule.Finding{
+		Pos: o.Pos, End: o.End, Func: o.Func, Severity: inKind(pass, o.Package, rule.Medium), Operation: class + "{}",
+		Message: fmt.Sprintf("this %s has no Timeout: %s at %s; set Timeout, or pass a context with a deadline", class, bad.places[0].Message, short(pass, bad.places[0].Pos)),
+		Uses:    bad.places, Provenance: bad.provenance, Fixes: fixes,
+	})
+}
+
+// dials are the places where a dialer dials without a deadline.
+type dials struct{ places, provenance []rule.Place }
+
+func badDials(pass *rule.Pass, o *object.Object) dials {
+	var bad dials
 	for _, use := range o.Uses {
 		if use.Product || use.Kind != object.Called || use.Func == nil || pass.Scope.At(use.Pos()) != "" || isDialHook(pass, use.Instr.Parent()) {
 			continue
@@ -80,44 +104,45 @@ func judgeDialer(pass *rule.Pass, o *object.Object, class string) {
 		switch name := use.Func.Name(); {
 		case name == "Dial" && len(args) == 3:
 			if waits(pass, args[1]) && !isLoopback(pass, args[2]) {
-				bad = append(bad, rule.Place{Pos: use.Pos(), Message: "Dial without a deadline"})
+				bad.places = append(bad.places, rule.Place{Pos: use.Pos(), Message: "Dial without a deadline"})
 			}
 		case name == "DialContext" && len(args) == 4:
 			origin := pass.Contexts.Context(args[1], use.Instr)
-			if isUnbounded(origin) && waits(pass, args[2]) && !isLoopback(pass, args[3]) {
-				bad = append(bad, rule.Place{Pos: use.Pos(), Message: "DialContext" + strings.TrimPrefix(describe(pass, use, origin), "DialContext")})
-				for _, step := range origin.Steps {
-					provenance = append(provenance, rule.Place{Pos: step.Pos, Message: step.Text})
-				}
+			if !isUnbounded(pass, origin) || !waits(pass, args[2]) || isLoopback(pass, args[3]) {
+				continue
+			}
+			bad.places = append(bad.places, rule.Place{Pos: use.Pos(), Message: describe(pass, use, origin)})
+			for _, step := range origin.Steps {
+				bad.provenance = append(bad.provenance, rule.Place{Pos: step.Pos, Message: step.Text})
 			}
 		}
 	}
-	if len(bad) == 0 {
-		return
-	}
-	pass.Report(rule.Finding{
-		Pos: o.Pos, End: o.End, Func: o.Func, Severity: inKind(pass, o.Package, rule.Medium), Operation: class + "{}",
-		Message: fmt.Sprintf("this %s has no Timeout: %s at %s; set Timeout, or pass a context with a deadline", class, bad[0].Message, short(pass, bad[0].Pos)),
-		Uses:    bad, Provenance: provenance,
-	})
+	return bad
 }
 
 // isLocalAddr reports whether an address is that of a listener of the program itself.
 func isLocalAddr(pass *rule.Pass, addr ssa.Value) bool {
+	local := false
 	for _, source := range pass.Objects.Sources(addr) {
+		if source.Kind == object.Constant {
+			continue
+		}
 		call, ok := source.Value.(*ssa.Call)
 		if !ok {
 			return false
 		}
-		fn := object.Callee(call.Common())
-		if fn == nil || fn.Name() != "Addr" && fn.Name() != "String" {
+		switch fn := object.Callee(call.Common()); {
+		case fn == nil:
 			return false
-		}
-		if fn.Name() == "String" && !isLocalAddr(pass, object.Arguments(call.Common())[0]) {
+		case fn.Name() == "Addr":
+			local = true
+		case fn.Name() == "String" && isLocalAddr(pass, object.Arguments(call.Common())[0]):
+			local = true
+		default:
 			return false
 		}
 	}
-	return true
+	return local
 }
 
 // isDialHook reports whether fn is a function literal that a transport, a resolver or

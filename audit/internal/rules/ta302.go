@@ -22,7 +22,7 @@ var tlsHandshake = &rule.Rule{
 func runTLSHandshake(pass *rule.Pass) {
 	report := func(instr ssa.Instruction, call ssa.CallInstruction, operation, message string) {
 		pass.Report(rule.Finding{
-			Pos: call.Common().Pos(), End: call.Common().Pos(), Func: enclosing(instr), Severity: inFunc(pass, instr.Parent(), rule.High),
+			Pos: start(pass, call), End: end(pass, call), Func: enclosing(instr), Severity: inFunc(pass, instr.Parent(), rule.High),
 			Operation: operation, Message: message,
 		})
 	}

@@ -48,7 +48,7 @@ func runWebsocket(pass *rule.Pass) {
 		}
 		reported[upgrade] = true
 		pass.Report(rule.Finding{
-			Pos: call.Common().Pos(), End: call.Common().Pos(), Func: enclosing(instr), Severity: inFunc(pass, instr.Parent(), rule.Low), Operation: "websocket.Conn." + name,
+			Pos: start(pass, call), End: end(pass, call), Func: enclosing(instr), Severity: inFunc(pass, instr.Parent(), rule.Low), Operation: "websocket.Conn." + name,
 			Message: "the server reads from this websocket without a deadline: a client that vanishes holds its connection and goroutine; call SetReadDeadline, and move it forward in a pong handler",
 		})
 	}
@@ -70,7 +70,7 @@ func judgeWebsocketDialer(pass *rule.Pass, o *object.Object) {
 				uses = append(uses, rule.Place{Pos: use.Pos(), Message: "Dial without a deadline"})
 			}
 		case "DialContext":
-			if origin := pass.Contexts.Context(args[1], use.Instr); isUnbounded(origin) && !isLoopback(pass, args[2]) {
+			if origin := pass.Contexts.Context(args[1], use.Instr); isUnbounded(pass, origin) && !isLoopback(pass, args[2]) {
 				uses = append(uses, rule.Place{Pos: use.Pos(), Message: describe(pass, use, origin)})
 				for _, step := range origin.Steps {
 					provenance = append(provenance, rule.Place{Pos: step.Pos, Message: step.Text})
@@ -85,6 +85,7 @@ func judgeWebsocketDialer(pass *rule.Pass, o *object.Object) {
 		Pos: o.Pos, End: o.End, Func: o.Func, Severity: inKind(pass, o.Package, rule.Medium), Operation: "websocket.Dialer{}",
 		Message: "this websocket.Dialer has no HandshakeTimeout: " + uses[0].Message + " at " + short(pass, uses[0].Pos) + "; set HandshakeTimeout",
 		Uses:    uses, Provenance: provenance,
+		Fixes: setField(o, "HandshakeTimeout", pass.Settings.DialTimeout),
 	})
 }
 

@@ -302,3 +302,9 @@ func copied(where string) {
 	client.Timeout = time.Second
 	client.Get(where)
 }
+
+func copiedUnbounded(where string) {
+	client := *http.DefaultClient // want "TA102: this http.Client has no Timeout"
+	client.CheckRedirect = nil
+	client.Get(where)
+}
