@@ -14,6 +14,9 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"slices"
@@ -22,6 +25,7 @@ import (
 	"golang.org/x/tools/go/analysis/unitchecker"
 
 	"github.com/firebreak-go/firebreak/audit"
+	"github.com/firebreak-go/firebreak/audit/internal/config"
 )
 
 // The exit codes.
@@ -34,6 +38,13 @@ const (
 
 func main() {
 	if underVet(os.Args[1:]) {
+		if os.Args[1] == "-V=full" {
+			if err := printIdentity(os.Stdout); err != nil {
+				fmt.Fprintln(os.Stderr, "firebreak-audit:", err)
+				os.Exit(exitUsage)
+			}
+			return
+		}
 		unitchecker.Main(audit.Analyzer) // does not return
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -47,6 +58,33 @@ func main() {
 // the arguments.
 func underVet(args []string) bool {
 	return len(args) > 0 && (strings.HasSuffix(args[len(args)-1], ".cfg") || slices.Contains(args, "-flags") || strings.HasPrefix(args[0], "-V="))
+}
+
+// printIdentity says in a line, in the form that the go command demands, what the results
+// of go vet depend on: it remembers them for the same tool, flags and code. That is the
+// program and the configuration; of a file that a flag names it is the flag alone.
+func printIdentity(w io.Writer) error {
+	name, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	sum := sha256.New()
+	for _, file := range []string{name, config.Find(dir)} {
+		if file == "" {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(sum, "%d %s", len(text), text)
+	}
+	_, err = fmt.Fprintf(w, "firebreak-audit version devel buildID=%x\n", sum.Sum(nil))
+	return err
 }
 
 func isTerminal(file *os.File) bool {
