@@ -30,7 +30,7 @@ func runExecNoContext(pass *rule.Pass) {
 		if !ok || fn == nil || fn.Pkg() == nil || fn.Pkg().Path() != "os/exec" || fn.Name() != "Command" || pass.Scope.Kind(pkg) == scope.Tool {
 			return
 		}
-		if commandUse(pass.Program, plain) != waitsForCommand {
+		if isUsers(plain.Call.Args[0], 0) || commandUse(pass.Program, plain) != waitsForCommand {
 			return
 		}
 		pos, end := span(pkg, call)
@@ -42,8 +42,6 @@ func runExecNoContext(pass *rule.Pass) {
 		if here, found := contextInScope(pkg, pos); found {
 			f.Message = fmt.Sprintf("exec.Command ignores %s: use exec.CommandContext(%s, …), and set WaitDelay", here.expr, here.expr)
 			f.Fixes = commandFix(pkg, call, here)
-		} else if pass.Scope.Kind(pkg) != scope.Service {
-			return
 		}
 		pass.Report(f)
 	})
@@ -61,6 +59,38 @@ func commandFix(pkg *program.Package, call ssa.CallInstruction, here scoped) []a
 			{Pos: expr.Fun.End(), End: expr.Lparen + 1, NewText: []byte("Context(" + here.expr + ", ")},
 		},
 	}}
+}
+
+// isUsers reports whether the name of a command is the first word of a text that somebody
+// wrote: such a command takes as long as that person likes.
+func isUsers(name ssa.Value, depth int) bool {
+	if depth > 8 {
+		return false
+	}
+	switch v := name.(type) {
+	case *ssa.UnOp:
+		return isUsers(v.X, depth+1)
+	case *ssa.IndexAddr:
+		return isUsers(v.X, depth+1)
+	case *ssa.Slice:
+		return isUsers(v.X, depth+1)
+	case *ssa.Extract:
+		return isUsers(v.Tuple, depth+1)
+	case *ssa.Phi:
+		return len(v.Edges) > 0 && isUsers(v.Edges[0], depth+1)
+	case *ssa.Call:
+		fn := ctxflow.Callee(v.Common())
+		if fn == nil || fn.Pkg() == nil {
+			return false
+		}
+		switch fn.Pkg().Path() {
+		case "strings":
+			return fn.Name() == "Fields" || strings.HasPrefix(fn.Name(), "Split")
+		default:
+			return strings.Contains(fn.Pkg().Path(), "shell") || strings.Contains(fn.Pkg().Path(), "shlex")
+		}
+	}
+	return false
 }
 
 // A commandWait says what becomes of a command.

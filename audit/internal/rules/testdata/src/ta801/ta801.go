@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 )
 
@@ -27,6 +28,7 @@ func handle(w http.ResponseWriter, r *http.Request) {
 	_ = child()
 	_ = shell()
 	_ = started()
+	_ = hook(os.Getenv("HOOK"))
 }
 
 func status() string {
@@ -70,4 +72,10 @@ func shell() error {
 	cmd := exec.Command("sh")
 	cmd.Stdin = os.Stdin
 	return cmd.Run()
+}
+
+// Somebody wrote the command: it takes as long as that person likes.
+func hook(line string) error {
+	words := strings.Fields(line)
+	return exec.Command(words[0], words[1:]...).Run()
 }
