@@ -95,6 +95,9 @@ func reportRoot(pass *rule.Pass, pkg *program.Package, call ssa.CallInstruction,
 		Message:    fmt.Sprintf("%s waits on a context without a deadline (%s): %s; %s", waits.Name, source(o), why, fix),
 		Provenance: provenance(o),
 	}
+	if here, ok := atHand(pkg, call, waits); ok {
+		f.Message += fmt.Sprintf(" (%s is at hand)", here)
+	}
 	if waits.Kind == sink.Likely {
 		f.Level = rule.Note
 		f.Message = fmt.Sprintf("%s is likely to wait for a peer, on a context without a deadline (%s): %s", waits.Name, source(o), fix)
@@ -103,6 +106,22 @@ func reportRoot(pass *rule.Pass, pkg *program.Package, call ssa.CallInstruction,
 		f.Fixes = fixes.fix(pkg, call)
 	}
 	pass.Report(f)
+}
+
+// atHand returns the context that code has a name for and passes over, in favour of a fresh
+// one.
+func atHand(pkg *program.Package, call ssa.CallInstruction, waits *sink.Call) (expr string, ok bool) {
+	fresh, isCall := waits.Context.(*ssa.Call)
+	if !isCall {
+		return "", false
+	}
+	switch ctxflow.CalleeName(fresh.Common()) {
+	case "context.Background", "context.TODO":
+		here, found := contextInScope(pkg, fresh.Pos())
+		return here.expr, found && fresh.Parent() == call.Parent()
+	default:
+		return "", false
+	}
 }
 
 // isMigration reports whether code changes the schema of a database, as a part of an

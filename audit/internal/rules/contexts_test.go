@@ -36,3 +36,15 @@ func TestContextRules(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) { ruletest.Run(t, "testdata", test.rules, test.packages...) })
 	}
 }
+
+// TestContextFixes applies the fixes of the rules about contexts: what comes of them
+// compiles, and the findings are gone.
+func TestContextFixes(t *testing.T) {
+	on := only("TA204", "TA401", "TA404", "TA501", "TA601", "TA602", "TA801")
+	applied := ruletest.Fix(t, "testdata", on, "ta204", "ta401", "ta404", "ta501", "ta601", "ta602", "ta801")
+	for _, r := range on {
+		if applied[r.ID] == 0 {
+			t.Errorf("%s: got no fix, want one that is applied", r.ID)
+		}
+	}
+}

@@ -56,3 +56,7 @@ func greetConnected(target string) (*Reply, error) {
 func greetAsTold(ctx context.Context, client GreeterClient) (*Reply, error) {
 	return client.Greet(ctx, &Request{})
 }
+
+func greetRegardless(ctx context.Context, client GreeterClient) (*Reply, error) {
+	return client.Greet(context.Background(), &Request{}) // want `TA501: .*\(ctx is at hand\)`
+}
