@@ -7,6 +7,7 @@ package catalog
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"go/types"
 	"slices"
@@ -163,7 +164,7 @@ func (c *Catalog) Over(base *Catalog) *Catalog {
 
 func (c *Catalog) add(l Library) error {
 	if len(l.Packages) == 0 {
-		return fmt.Errorf("packages is empty, want import paths")
+		return errors.New("packages is empty, want import paths")
 	}
 	made := library{Library: l}
 	for _, pattern := range l.Packages {
@@ -178,7 +179,7 @@ func (c *Catalog) add(l Library) error {
 			return fmt.Errorf("a call of %s has no names", l.Packages[0])
 		}
 		if !slices.Contains(classes, entry.Is) {
-			return fmt.Errorf("%s of %s: is is %q, want one of %v", entry.Names[0], l.Packages[0], entry.Is, classes)
+			return fmt.Errorf("%s of %s: its class is %q, want one of %v", entry.Names[0], l.Packages[0], entry.Is, classes)
 		}
 		if !slices.Contains([]string{"", "low", "medium", "high"}, entry.Severity) {
 			return fmt.Errorf("%s of %s: severity is %q, want low, medium or high", entry.Names[0], l.Packages[0], entry.Severity)

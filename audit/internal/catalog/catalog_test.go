@@ -92,6 +92,9 @@ libraries:
 		{"example.com/flat", "GetAll", "v1.1.9", false},
 		{"example.com/flat", "GetAll", "v1.2.0", true},
 		{"example.com/flat", "GetAll", "v2.0.0", false},
+		{"example.com/flat", "GetAll", "v2.0.0-rc.1", true},
+		{"example.com/flat", "GetAll", "v1.2.0-0.20200101000000-0123456789ab", false},
+		{"example.com/flat", "GetAll", "v1.10.3+incompatible", true},
 		{"example.com/flat", "GetAll", "", false},
 	} {
 		got := parsed.Named(test.path, test.name, func(string) string { return test.version }) != nil
@@ -107,7 +110,7 @@ func TestParseErrors(t *testing.T) {
 		{"version: 1\nlibrarys: []", "line 2: field librarys not found"},
 		{"version: 1\nlibraries:\n- calls: []", "packages is empty, want import paths"},
 		{"version: 1\nlibraries:\n- packages: [a]\n  calls:\n  - is: blocks", "a call of a has no names"},
-		{"version: 1\nlibraries:\n- packages: [a]\n  calls:\n  - names: [B]\n    is: bad", `is is "bad", want one of [blocks`},
+		{"version: 1\nlibraries:\n- packages: [a]\n  calls:\n  - names: [B]\n    is: bad", `its class is "bad", want one of [blocks`},
 		{"version: 1\nlibraries:\n- packages: [a]\n  calls:\n  - names: [B]\n    is: blocks\n    severity: grave", `severity is "grave", want low`},
 		{"version: 1\nlibraries:\n- packages: [a]\n  calls:\n  - names: [B]\n    is: unlimited", "options is empty"},
 		{"version: 1\nlibraries:\n- packages: [a]\n  versions: 1.2\n  calls: []", `"1.2", want comparisons such as`},

@@ -1,10 +1,10 @@
 package catalog
 
 import (
+	"cmp"
 	"fmt"
+	"strconv"
 	"strings"
-
-	"golang.org/x/mod/semver"
 )
 
 // versions are comparisons that a version must all meet.
@@ -12,7 +12,7 @@ type versions []comparison
 
 type comparison struct {
 	sign    string
-	version string
+	version version
 }
 
 // signs are those that a comparison may begin with, the longer ones first.
@@ -21,28 +21,32 @@ var signs = []string{">=", "<=", ">", "<", "="}
 func parseVersions(text string) (versions, error) {
 	var parsed versions
 	for word := range strings.FieldsSeq(text) {
-		var c comparison
+		ok := false
 		for _, sign := range signs {
-			if rest, ok := strings.CutPrefix(word, sign); ok {
-				c = comparison{sign, rest}
-				break
+			rest, begins := strings.CutPrefix(word, sign)
+			if !begins {
+				continue
 			}
+			v, valid := parseVersion(rest)
+			if ok = valid; ok {
+				parsed = append(parsed, comparison{sign, v})
+			}
+			break
 		}
-		if c.sign == "" || !semver.IsValid(c.version) {
+		if !ok {
 			return nil, fmt.Errorf("%q, want comparisons such as >=v1.10.0", word)
 		}
-		parsed = append(parsed, c)
 	}
 	return parsed, nil
 }
 
-// hold reports whether version meets all comparisons. One that is not known is newer than
-// all.
-func (v versions) hold(version string) bool {
+// hold reports whether the version meets all comparisons. One that is not known is newer
+// than all.
+func (v versions) hold(text string) bool {
 	for _, c := range v {
 		order := 1
-		if semver.IsValid(version) {
-			order = semver.Compare(version, c.version)
+		if parsed, ok := parseVersion(text); ok {
+			order = parsed.compare(c.version)
 		}
 		ok := false
 		switch c.sign {
@@ -62,4 +66,48 @@ func (v versions) hold(version string) bool {
 		}
 	}
 	return true
+}
+
+// A version is that of a module. One before a release is older than the release; of two
+// such, which is older does not matter here.
+type version struct {
+	numbers [3]int
+	before  bool // a pre-release or a pseudo-version
+}
+
+// parseVersion reads v1.2.3, v1.2.3-rc.1 and v1.2.3+incompatible.
+func parseVersion(text string) (v version, ok bool) {
+	text, ok = strings.CutPrefix(text, "v")
+	if !ok {
+		return version{}, false
+	}
+	text, _, _ = strings.Cut(text, "+")
+	text, _, v.before = strings.Cut(text, "-")
+	parts := strings.Split(text, ".")
+	if len(parts) != len(v.numbers) {
+		return version{}, false
+	}
+	for i, part := range parts {
+		n, err := strconv.Atoi(part)
+		if err != nil || n < 0 {
+			return version{}, false
+		}
+		v.numbers[i] = n
+	}
+	return v, true
+}
+
+func (v version) compare(w version) int {
+	rank := func(before bool) int {
+		if before {
+			return 0
+		}
+		return 1
+	}
+	return cmp.Or(
+		cmp.Compare(v.numbers[0], w.numbers[0]),
+		cmp.Compare(v.numbers[1], w.numbers[1]),
+		cmp.Compare(v.numbers[2], w.numbers[2]),
+		cmp.Compare(rank(v.before), rank(w.before)),
+	)
 }

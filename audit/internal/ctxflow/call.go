@@ -2,6 +2,7 @@ package ctxflow
 
 import (
 	"go/types"
+	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/ssa"
@@ -144,7 +145,7 @@ func (f *Flow) derived(call *ssa.Call, index int, name string) Origin {
 	case !given:
 		return Origin{}
 	case namesLimit(name), f.limits(call):
-		return Origin{State: Bounded, Steps: append(joined.Steps[:len(joined.Steps):len(joined.Steps)], Step{Pos: call.Pos(), Text: name})}
+		return Origin{State: Bounded, Steps: append(slices.Clip(joined.Steps), Step{Pos: call.Pos(), Text: name})}
 	default:
 		return joined.then(call.Pos(), name)
 	}

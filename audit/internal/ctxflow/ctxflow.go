@@ -8,6 +8,7 @@ package ctxflow
 
 import (
 	"go/token"
+	"slices"
 
 	"golang.org/x/tools/go/ssa"
 
@@ -235,9 +236,7 @@ func (o Origin) then(pos token.Pos, text string) Origin {
 	if o.State == nothing || o.State == Unknown || len(o.Steps) >= maxSteps {
 		return o
 	}
-	steps := make([]Step, len(o.Steps), len(o.Steps)+1)
-	copy(steps, o.Steps)
-	o.Steps = append(steps, Step{Pos: pos, Text: text})
+	o.Steps = append(slices.Clip(o.Steps), Step{Pos: pos, Text: text})
 	return o
 }
 

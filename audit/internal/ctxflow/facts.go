@@ -4,6 +4,7 @@ import (
 	"encoding/gob"
 	"fmt"
 	"go/types"
+	"strings"
 
 	"golang.org/x/tools/go/ssa"
 
@@ -31,18 +32,15 @@ func (*Fact) AFact() {}
 
 // String returns a short form, which tests compare.
 func (f *Fact) String() string {
-	text := "contexts("
+	states := make([]string, len(f.Results))
 	for i, r := range f.Results {
-		if i > 0 {
-			text += ", "
-		}
-		text += r.State.String()
+		states[i] = r.State.String()
 	}
-	text += ")"
+	parts := []string{"contexts(" + strings.Join(states, ", ") + ")"}
 	for _, w := range f.Waits {
-		text += fmt.Sprintf(" waits(%d, %s)", w.Param, w.Name)
+		parts = append(parts, fmt.Sprintf("waits(%d, %s)", w.Param, w.Name))
 	}
-	return text
+	return strings.Join(parts, " ")
 }
 
 // A ResultFact is what one result is.

@@ -1,9 +1,9 @@
 package ctxflow
 
 import (
-	"fmt"
 	"go/token"
 	"go/types"
+	"slices"
 
 	"golang.org/x/tools/go/ssa"
 
@@ -76,12 +76,7 @@ func usedAsArgument(instr ssa.Instruction, value ssa.Value) bool {
 	if !ok {
 		return false
 	}
-	for _, arg := range call.Common().Args {
-		if arg == value {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(call.Common().Args, value)
 }
 
 // stored returns the memory of the program, which it reads once.
@@ -141,7 +136,7 @@ func (f *Flow) load(v *ssa.UnOp) Origin {
 	case *ssa.Global:
 		joined := Origin{State: nothing}
 		for _, store := range f.stored().globals[addr] {
-			joined = join(joined, f.value(store.Val).then(store.Pos(), fmt.Sprintf("stored in variable %s", addr.Name())))
+			joined = join(joined, f.value(store.Val).then(store.Pos(), "stored in variable "+addr.Name()))
 		}
 		if joined.State == nothing {
 			return Origin{}

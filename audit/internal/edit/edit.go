@@ -57,29 +57,36 @@ func means(file *ast.File, info *types.Info, pos token.Pos, name, path string) b
 
 func insertImport(file *ast.File, path string) analysis.TextEdit {
 	quoted := strconv.Quote(path)
-	for _, decl := range file.Decls {
-		group, ok := decl.(*ast.GenDecl)
-		if !ok || group.Tok != token.IMPORT {
-			break
-		}
-		if !group.Lparen.IsValid() {
-			return analysis.TextEdit{Pos: group.Pos(), End: group.Pos(), NewText: []byte("import " + quoted + "\n")}
-		}
-		// The standard library stands first; a path goes before the first that is greater.
-		for _, spec := range group.Specs {
-			spec, isImport := spec.(*ast.ImportSpec)
-			if isImport && spec.Path.Value > quoted {
-				at := spec.Pos()
-				if spec.Doc != nil {
-					at = spec.Doc.Pos()
-				}
-				return analysis.TextEdit{Pos: at, End: at, NewText: []byte(quoted + "\n\t")}
-			}
-		}
-		return analysis.TextEdit{Pos: group.Rparen, End: group.Rparen, NewText: []byte("\t" + quoted + "\n")}
+	group := firstImports(file)
+	if group == nil {
+		at := file.Name.End()
+		return analysis.TextEdit{Pos: at, End: at, NewText: []byte("\n\nimport " + quoted)}
 	}
-	at := file.Name.End()
-	return analysis.TextEdit{Pos: at, End: at, NewText: []byte("\n\nimport " + quoted)}
+	if !group.Lparen.IsValid() {
+		return analysis.TextEdit{Pos: group.Pos(), End: group.Pos(), NewText: []byte("import " + quoted + "\n")}
+	}
+	// The standard library stands first; a path goes before the first that is greater.
+	for _, spec := range group.Specs {
+		spec, isImport := spec.(*ast.ImportSpec)
+		if isImport && spec.Path.Value > quoted {
+			at := spec.Pos()
+			if spec.Doc != nil {
+				at = spec.Doc.Pos()
+			}
+			return analysis.TextEdit{Pos: at, End: at, NewText: []byte(quoted + "\n\t")}
+		}
+	}
+	return analysis.TextEdit{Pos: group.Rparen, End: group.Rparen, NewText: []byte("\t" + quoted + "\n")}
+}
+
+// firstImports returns the first import declaration of file, or nil.
+func firstImports(file *ast.File) *ast.GenDecl {
+	for _, decl := range file.Decls {
+		if group, ok := decl.(*ast.GenDecl); ok && group.Tok == token.IMPORT {
+			return group
+		}
+	}
+	return nil
 }
 
 // Duration returns d as Go code, where the package time has that name.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"go/ast"
 	"go/token"
+	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/ssa"
@@ -144,12 +145,7 @@ func isMigration(pass *rule.Pass, pkg *program.Package, call ssa.CallInstruction
 			}
 		}
 	}
-	for _, arg := range call.Common().Args {
-		if changesSchema(arg) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(call.Common().Args, changesSchema)
 }
 
 // changesSchema reports whether v is the text of a statement that defines data.

@@ -1,8 +1,6 @@
 package rules
 
 import (
-	"fmt"
-
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/firebreak-go/firebreak/audit/internal/catalog"
@@ -37,10 +35,9 @@ func runRequestContext(pass *rule.Pass) {
 		pos, end := span(pkg, call)
 		pass.Report(rule.Finding{
 			Pos: pos, End: end, Func: call.Parent(),
-			Severity:  inKind(pass, pkg, severityNamed(waits.Entry.Severity)),
-			Operation: waits.Name,
-			Message: fmt.Sprintf("%s waits on the context of the request, which has no deadline unless http.TimeoutHandler or a middleware sets one",
-				waits.Name),
+			Severity:   inKind(pass, pkg, severityNamed(waits.Entry.Severity)),
+			Operation:  waits.Name,
+			Message:    waits.Name + " waits on the context of the request, which has no deadline unless http.TimeoutHandler or a middleware sets one",
 			Provenance: provenance(o),
 		})
 	})

@@ -28,9 +28,9 @@ func runGRPCDial(pass *rule.Pass) {
 		if fn == nil || fn.Pkg() == nil || fn.Pkg().Path() != grpcPath || fn.Name() != "Dial" && fn.Name() != "DialContext" {
 			return
 		}
-		options := make(map[string]bool)
-		collectOptions(pass.Program, common.Args[len(common.Args)-1], options, make(map[ssa.Value]bool))
-		if !options["WithBlock"] && !options["WithReturnConnectionError"] || options["WithTimeout"] {
+		options := optionReader{program: pass.Program, names: make(map[string]bool), seen: make(map[ssa.Value]bool)}
+		options.read(common.Args[len(common.Args)-1])
+		if !options.names["WithBlock"] && !options.names["WithReturnConnectionError"] || options.names["WithTimeout"] {
 			return
 		}
 		var o ctxflow.Origin
@@ -52,80 +52,81 @@ func runGRPCDial(pass *rule.Pass) {
 	})
 }
 
-// collectOptions notes the names of the functions of gRPC whose results are in v, a slice of
+// An optionReader notes the names of the functions of gRPC whose results are in a slice of
 // options.
-func collectOptions(p *program.Program, v ssa.Value, names map[string]bool, seen map[ssa.Value]bool) {
-	if v == nil || seen[v] {
+type optionReader struct {
+	program *program.Program
+	names   map[string]bool
+	seen    map[ssa.Value]bool
+}
+
+func (r *optionReader) read(v ssa.Value) {
+	if v == nil || r.seen[v] {
 		return
 	}
-	seen[v] = true
-	next := func(v ssa.Value) { collectOptions(p, v, names, seen) }
-	stored := func(addr ssa.Value) {
-		for _, user := range *addr.Referrers() {
-			switch user := user.(type) {
-			case *ssa.Store:
-				if user.Addr == addr {
-					next(user.Val)
-				}
-			case *ssa.IndexAddr:
-				next(user)
-			case *ssa.Slice:
-				for _, use := range *user.Referrers() {
-					if store, ok := use.(*ssa.Store); ok && store.Addr == user {
-						next(store.Val)
-					}
-				}
-			}
-		}
-	}
+	r.seen[v] = true
 	switch v := v.(type) {
 	case *ssa.Slice:
-		next(v.X)
+		r.read(v.X)
 	case *ssa.Alloc:
-		stored(v)
+		r.stored(v)
 	case *ssa.IndexAddr:
-		stored(v)
+		r.stored(v)
 	case *ssa.Phi:
 		for _, edge := range v.Edges {
-			next(edge)
+			r.read(edge)
 		}
 	case *ssa.UnOp:
-		next(v.X)
+		r.read(v.X)
 	case *ssa.Global:
-		for _, store := range storesTo(p, v) {
-			next(store)
+		for _, value := range storesTo(r.program, v) {
+			r.read(value)
 		}
 	case *ssa.ChangeType:
-		next(v.X)
+		r.read(v.X)
 	case *ssa.MakeInterface:
-		next(v.X)
+		r.read(v.X)
 	case *ssa.Extract:
-		next(v.Tuple)
+		r.read(v.Tuple)
 	case *ssa.Call:
-		collectCall(p, v, names, next)
+		r.call(v)
 	}
 }
 
-func collectCall(p *program.Program, call *ssa.Call, names map[string]bool, next func(ssa.Value)) {
+// stored reads what is stored in a local variable or in the elements of an array.
+func (r *optionReader) stored(addr ssa.Value) {
+	for _, user := range *addr.Referrers() {
+		switch user := user.(type) {
+		case *ssa.Store:
+			if user.Addr == addr {
+				r.read(user.Val)
+			}
+		case *ssa.IndexAddr:
+			r.read(user)
+		}
+	}
+}
+
+func (r *optionReader) call(call *ssa.Call) {
 	common := call.Common()
 	if builtin, ok := common.Value.(*ssa.Builtin); ok && builtin.Name() == "append" {
 		for _, arg := range common.Args {
-			next(arg)
+			r.read(arg)
 		}
 		return
 	}
 	if fn := ctxflow.Callee(common); fn != nil && fn.Pkg() != nil && fn.Pkg().Path() == grpcPath {
-		names[fn.Name()] = true
+		r.names[fn.Name()] = true
 		return
 	}
 	callee := common.StaticCallee()
-	if callee == nil || p.PackageOf(callee) == nil {
+	if callee == nil || r.program.PackageOf(callee) == nil {
 		return
 	}
 	for _, block := range callee.Blocks {
 		if back, ok := block.Instrs[len(block.Instrs)-1].(*ssa.Return); ok {
 			for _, result := range back.Results {
-				next(result)
+				r.read(result)
 			}
 		}
 	}

@@ -2,10 +2,9 @@ package rules
 
 import (
 	"fmt"
+	"go/ast"
 	"go/types"
 	"strings"
-
-	"go/ast"
 
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/ssa"
@@ -104,7 +103,7 @@ func contextFix(pkg *program.Package, call ssa.CallInstruction, with string, her
 	}
 	at := expr.Lparen + 1
 	return []analysis.SuggestedFix{{
-		Message: fmt.Sprintf("Use %s", with),
+		Message: "Use " + with,
 		TextEdits: []analysis.TextEdit{
 			{Pos: selector.Sel.Pos(), End: selector.Sel.End(), NewText: []byte(with)},
 			{Pos: at, End: at, NewText: []byte(insert)},

@@ -2,6 +2,7 @@ package sink
 
 import (
 	"go/types"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -24,7 +25,7 @@ var peers = words(`
 
 func words(text string) map[string]bool {
 	set := make(map[string]bool)
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		set[word] = true
 	}
 	return set
@@ -71,13 +72,9 @@ func (f *Finder) canReachNetwork(pkg *types.Package) bool {
 		f.networks[pkg] = true
 		return true
 	}
-	for _, imported := range pkg.Imports() {
-		if f.canReachNetwork(imported) {
-			f.networks[pkg] = true
-			return true
-		}
-	}
-	return false
+	reaches := slices.ContainsFunc(pkg.Imports(), f.canReachNetwork)
+	f.networks[pkg] = reaches
+	return reaches
 }
 
 func receiverName(fn *types.Func) string {

@@ -24,14 +24,10 @@ const maxReach = 3 // calls in between
 // Reaches returns the first way on which the context parameter index of fn, receiver
 // included, reaches a call that waits with it as it is, or nil.
 func (f *Finder) Reaches(flow *ctxflow.Flow, fn *ssa.Function, index int) *Reach {
-	ways := f.waysOf(flow, fn, index, 0)
-	if len(ways) == 0 {
-		return nil
-	}
-	return ways[0]
+	return f.wayOf(flow, fn, index, 0)
 }
 
-func (f *Finder) waysOf(flow *ctxflow.Flow, fn *ssa.Function, index, depth int) []*Reach {
+func (f *Finder) wayOf(flow *ctxflow.Flow, fn *ssa.Function, index, depth int) *Reach {
 	if len(fn.Blocks) == 0 {
 		return f.imported(fn, index)
 	}
@@ -43,51 +39,55 @@ func (f *Finder) waysOf(flow *ctxflow.Flow, fn *ssa.Function, index, depth int) 
 		return known
 	}
 	f.reaches[key] = nil
-	var found []*Reach
 	for _, block := range fn.Blocks {
 		for _, instr := range block.Instrs {
 			call, ok := instr.(ssa.CallInstruction)
 			if !ok {
 				continue
 			}
-			if waits := f.Of(call); waits != nil {
-				if flow.ComesFrom(waits.Context, fn.Params[index]) {
-					found = append(found, &Reach{Call: waits, Instr: call})
-				}
-				continue
-			}
-			callee := call.Common().StaticCallee()
-			if callee == nil {
-				continue
-			}
-			for i, arg := range call.Common().Args {
-				if !ctxflow.IsContext(arg.Type()) || !flow.ComesFrom(arg, fn.Params[index]) {
-					continue
-				}
-				for _, way := range f.waysOf(flow, callee, i, depth+1) {
-					longer := *way
-					longer.Via = append([]ssa.CallInstruction{call}, way.Via...)
-					found = append(found, &longer)
-				}
+			if way := f.wayThrough(flow, call, fn.Params[index], depth); way != nil {
+				f.reaches[key] = way
+				return way
 			}
 		}
 	}
-	if len(found) > 1 {
-		found = found[:1]
+	return nil
+}
+
+// wayThrough returns the first way on which p reaches a call that waits by way of call.
+func (f *Finder) wayThrough(flow *ctxflow.Flow, call ssa.CallInstruction, p *ssa.Parameter, depth int) *Reach {
+	if waits := f.Of(call); waits != nil {
+		if flow.ComesFrom(waits.Context, p) {
+			return &Reach{Call: waits, Instr: call}
+		}
+		return nil
 	}
-	f.reaches[key] = found
-	return found
+	callee := call.Common().StaticCallee()
+	if callee == nil {
+		return nil
+	}
+	for i, arg := range call.Common().Args {
+		if !ctxflow.IsContext(arg.Type()) || !flow.ComesFrom(arg, p) {
+			continue
+		}
+		if way := f.wayOf(flow, callee, i, depth+1); way != nil {
+			longer := *way
+			longer.Via = append([]ssa.CallInstruction{call}, way.Via...)
+			return &longer
+		}
+	}
+	return nil
 }
 
 // imported returns what the facts of fn say.
-func (f *Finder) imported(fn *ssa.Function, index int) []*Reach {
+func (f *Finder) imported(fn *ssa.Function, index int) *Reach {
 	fact := ctxflow.FactFor(f.program, fn)
 	if fact == nil {
 		return nil
 	}
 	for _, w := range fact.Waits {
 		if w.Param == index {
-			return []*Reach{{Call: &Call{Kind: Kind(w.Kind), Name: w.Name, Entry: catalog.Entry{Is: catalog.Blocks, Severity: w.Severity}}}}
+			return &Reach{Call: &Call{Kind: Kind(w.Kind), Name: w.Name, Entry: catalog.Entry{Is: catalog.Blocks, Severity: w.Severity}}}
 		}
 	}
 	return nil

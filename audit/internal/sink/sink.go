@@ -43,7 +43,7 @@ type Finder struct {
 	catalog  *catalog.Catalog
 	modules  map[string]bool
 	networks map[*types.Package]bool
-	reaches  map[param][]*Reach
+	reaches  map[param]*Reach
 }
 
 // New returns the Finder of p.
@@ -53,7 +53,7 @@ func New(p *program.Program, known *catalog.Catalog) *Finder {
 		catalog:  known,
 		modules:  make(map[string]bool),
 		networks: make(map[*types.Package]bool),
-		reaches:  make(map[param][]*Reach),
+		reaches:  make(map[param]*Reach),
 	}
 	for _, pkg := range p.Packages {
 		if pkg.Module != "" {
@@ -191,9 +191,8 @@ func rpc(fn *types.Func) (shape, bool) {
 // Kubernetes API, or of one that is made like these: its requests are watched over by
 // pings.
 func isKubernetes(fn *types.Func) bool {
-	params := fn.Signature().Params()
-	for i := range params.Len() {
-		t := params.At(i).Type()
+	for param := range fn.Signature().Params().Variables() {
+		t := param.Type()
 		if slice, ok := t.Underlying().(*types.Slice); ok {
 			t = slice.Elem()
 		}
