@@ -27,40 +27,84 @@ func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m))
 
 func judged(v *verdict) bool { return v.Judged }
 
-func printScores(w io.Writer, verdicts []*verdict, rest []found) {
-	all, grave := scoreOf(verdicts, rule.Note, judged), scoreOf(verdicts, rule.Warning, judged)
-	high := scoreOf(verdicts, rule.Note, func(v *verdict) bool { return v.Judged && v.Severity == "high" })
-	whole := scoreOf(verdicts, rule.Note, func(*verdict) bool { return true })
-	highWhole := scoreOf(verdicts, rule.Note, func(v *verdict) bool { return v.Severity == "high" })
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "sites\t%d missing, %d fine, in files that were judged (%d are in files that were not)\n",
-		all.Missing, all.Fine, len(verdicts)-all.Missing-all.Fine)
-	fmt.Fprintf(table, "precision, warning and error\t%v\n", grave.precision())
-	fmt.Fprintf(table, "precision, all levels\t%v\n", all.precision())
-	fmt.Fprintf(table, "recall\t%v\n", all.recall())
-	fmt.Fprintf(table, "recall, warning and error\t%v\n", grave.recall())
-	fmt.Fprintf(table, "recall, high severity\t%v\n", high.recall())
-	fmt.Fprintf(table, "recall, all files\t%v, high severity %v\n", whole.recall(), highWhole.recall())
-	fmt.Fprintf(table, "findings without a label\t%d\n", len(rest))
+// A table is what is printed in columns.
+type table struct {
+	heading string
+	columns []string // the first is a name, the others are numbers
+	rows    [][]string
+}
 
-	fmt.Fprintf(table, "\nfamily\tmissing\tfound\tfine\treported\tat warning\tprecision\trecall\t\n")
-	families := make(map[string]bool)
+func (t *table) add(cells ...any) {
+	row := make([]string, len(cells))
+	for i, cell := range cells {
+		row[i] = fmt.Sprint(cell)
+	}
+	t.rows = append(t.rows, row)
+}
+
+// text prints t for a terminal.
+func (t *table) text(w io.Writer) {
+	fmt.Fprintf(w, "\n%s\n", t.heading)
+	columns := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range append([][]string{t.columns}, t.rows...) {
+		fmt.Fprintln(columns, strings.Join(row, "\t"))
+	}
+	_ = columns.Flush() // nobody to tell
+}
+
+// markdown prints t for a page.
+func (t *table) markdown(w io.Writer) {
+	fmt.Fprintf(w, "\n%s\n\n| %s |\n|---%s|\n", t.heading, strings.Join(t.columns, " | "), strings.Repeat("|--:", len(t.columns)-1))
+	for _, row := range t.rows {
+		fmt.Fprintf(w, "| %s |\n", strings.Join(row, " | "))
+	}
+}
+
+// tables returns what was measured.
+func tables(verdicts []*verdict, rest []found, reports map[string]*report) []*table {
+	return []*table{summary(verdicts, rest), families(verdicts), ofRules(verdicts, rest), speed(reports)}
+}
+
+func summary(verdicts []*verdict, rest []found) *table {
+	high := func(v *verdict) bool { return v.Judged && v.Severity == "high" }
+	every := func(*verdict) bool { return true }
+	all, grave := scoreOf(verdicts, rule.Note, judged), scoreOf(verdicts, rule.Warning, judged)
+	highs, whole := scoreOf(verdicts, rule.Note, high), scoreOf(verdicts, rule.Note, every)
+	t := &table{heading: "Accuracy", columns: []string{"", "measured"}}
+	t.add("labelled sites", fmt.Sprintf("%d missing, %d fine", all.Missing, all.Fine))
+	t.add("in files that are not judged", len(verdicts)-all.Missing-all.Fine)
+	t.add("precision, warnings and errors", grave.precision())
+	t.add("precision, all levels", all.precision())
+	t.add("recall, all levels", all.recall())
+	t.add("recall, high severity", highs.recall())
+	t.add("recall, warnings and errors", grave.recall())
+	t.add("recall, files that are not judged too", whole.recall())
+	t.add("findings on lines without a label", len(rest))
+	return t
+}
+
+func families(verdicts []*verdict) *table {
+	t := &table{heading: "By family of the corpus", columns: []string{"family", "missing", "found", "fine", "reported", "at warning", "precision", "recall"}}
+	known := make(map[string]bool)
 	for _, v := range verdicts {
 		for _, family := range v.Families {
-			families[family] = true
+			known[family] = true
 		}
 	}
-	for _, family := range sorted(families) {
+	for _, family := range sorted(known) {
 		in := func(v *verdict) bool { return v.Judged && slices.Contains(v.Families, family) }
 		s, g := scoreOf(verdicts, rule.Note, in), scoreOf(verdicts, rule.Warning, in)
-		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t%d\t%d\t%v\t%v\t\n", family, s.Missing, s.Found, s.Fine, s.Reported, g.Reported, s.precision(), s.recall())
+		t.add(family, s.Missing, s.Found, s.Fine, s.Reported, g.Reported, s.precision(), s.recall())
 	}
+	return t
+}
 
-	fmt.Fprintf(table, "\nrule\tmissing sites\tfine sites\tprecision\tunlabelled findings\t\n")
+func ofRules(verdicts []*verdict, rest []found) *table {
+	t := &table{heading: "By rule", columns: []string{"rule", "missing sites reported", "fine sites reported", "precision", "findings without a label"}}
 	for _, row := range byRule(verdicts, rest) {
-		fmt.Fprintf(table, "%s\t%d\t%d\t%v\t%d\t\n", row.rule, row.right, row.wrong, ratio{row.right, row.right + row.wrong}, row.unlabelled)
+		t.add(row.rule, row.right, row.wrong, ratio{row.right, row.right + row.wrong}, row.unlabelled)
 	}
-	_ = table.Flush() // nobody to tell
+	return t
 }
 
 // A ruleRow counts the sites that one rule reports.
@@ -108,30 +152,28 @@ func rulesOf(v *verdict) []string {
 	return ids
 }
 
-func printSpeed(w io.Writer, reports map[string]*report) {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(table, "\nmodule\tkLOC\tload CPU s\taudit CPU s\tms/kLOC\twall s\tpeak MB\tfindings\tproblems\t\n")
+func speed(reports map[string]*report) *table {
+	t := &table{heading: "Speed and memory", columns: []string{"module", "kLOC", "loading, CPU s", "audit, CPU s", "audit, ms/kLOC", "wall s", "peak MB", "findings", "problems"}}
 	var sum report
-	var findings, problems int
 	for _, repo := range sorted(reports) {
 		r := reports[repo]
-		speedRow(table, repo, r, len(r.Findings), len(r.Problems))
+		t.addSpeed(repo, r)
 		sum.Lines += r.Lines
 		sum.LoadCPU += r.LoadCPU
 		sum.AuditCPU += r.AuditCPU
 		sum.Wall += r.Wall
 		sum.PeakRSS = max(sum.PeakRSS, r.PeakRSS)
-		findings += len(r.Findings)
-		problems += len(r.Problems)
+		sum.Findings = append(sum.Findings, r.Findings...)
+		sum.Problems = append(sum.Problems, r.Problems...)
 	}
-	speedRow(table, "all", &sum, findings, problems)
-	_ = table.Flush() // nobody to tell
+	t.addSpeed("all", &sum)
+	return t
 }
 
-func speedRow(w io.Writer, name string, r *report, findings, problems int) {
+func (t *table) addSpeed(name string, r *report) {
 	thousands := float64(r.Lines) / 1000
-	fmt.Fprintf(w, "%s\t%.1f\t%.1f\t%.2f\t%.1f\t%.1f\t%d\t%d\t%d\t\n", name, thousands, r.LoadCPU.Seconds(), r.AuditCPU.Seconds(),
-		float64(r.AuditCPU)/float64(time.Millisecond)/max(thousands, 0.001), r.Wall.Seconds(), r.PeakRSS>>20, findings, problems)
+	t.add(name, fmt.Sprintf("%.1f", thousands), fmt.Sprintf("%.1f", r.LoadCPU.Seconds()), fmt.Sprintf("%.2f", r.AuditCPU.Seconds()),
+		fmt.Sprintf("%.1f", float64(r.AuditCPU)/float64(time.Millisecond)/max(thousands, 0.001)), fmt.Sprintf("%.1f", r.Wall.Seconds()), r.PeakRSS>>20, len(r.Findings), len(r.Problems))
 }
 
 // printWrong lists the fine sites that are reported, the missing ones that are not, and
