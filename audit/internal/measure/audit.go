@@ -70,7 +70,7 @@ func child(repo, dir string) error {
 	var r report
 	loaded, problems, err := program.Load(program.LoadConfig{
 		Dir: dir,
-		Env: append(os.Environ(), "GOWORK=off", "PWD="+dir),
+		Env: append(os.Environ(), "GOWORK=off", "GOFLAGS=-mod=mod", "PWD="+dir), // the zip of a module has no vendored code
 		Loaded: func() {
 			r.LoadCPU, r.LoadWall = cpu(), time.Since(began)
 		},
