@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"go/ast"
 	"go/token"
+	"go/types"
 	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/ssa"
 
+	"github.com/firebreak-go/firebreak/audit/internal/catalog"
 	"github.com/firebreak-go/firebreak/audit/internal/ctxflow"
 	"github.com/firebreak-go/firebreak/audit/internal/program"
 	"github.com/firebreak-go/firebreak/audit/internal/rule"
@@ -132,17 +134,22 @@ func isMigration(pass *rule.Pass, pkg *program.Package, call ssa.CallInstruction
 	for fn.Parent() != nil {
 		fn = fn.Parent()
 	}
-	file := pass.Program.Fset.Position(call.Pos()).Filename
-	names := []string{fn.Name(), file[strings.LastIndexByte(file, '/')+1:], scope.Dir(pkg)}
-	if recv := fn.Signature.Recv(); recv != nil {
-		names = append(names, recv.Type().String())
+	name := strings.ToLower(fn.Name())
+	if strings.HasSuffix(name, "schema") || strings.HasPrefix(name, "createtable") {
+		return true
+	}
+	path := pass.Program.Fset.Position(call.Pos()).Filename
+	file := strings.ToLower(path[strings.LastIndexByte(path, '/')+1:])
+	if strings.HasPrefix(file, "schema") {
+		return true
+	}
+	names := []string{name, file, strings.ToLower(scope.Dir(pkg))}
+	if object, ok := fn.Object().(*types.Func); ok {
+		names = append(names, strings.ToLower(catalog.Name(object))) // with its receiver
 	}
 	for _, name := range names {
-		name = strings.ToLower(name)
-		for _, word := range []string{"migrat", "install", "schema", "bootstrap", "createtable", "inittable"} {
-			if strings.Contains(name, word) {
-				return true
-			}
+		if strings.Contains(name, "migrat") || strings.Contains(name, "install") {
+			return true
 		}
 	}
 	return slices.ContainsFunc(call.Common().Args, changesSchema)
