@@ -124,15 +124,14 @@ func bindings(v *ssa.FreeVar) []ssa.Value {
 
 // closuresOf returns where the closure of fn is made.
 func closuresOf(fn *ssa.Function) []*ssa.MakeClosure {
-	var found []*ssa.MakeClosure
-	if fn.Parent() == nil {
+	users := fn.Referrers()
+	if users == nil {
 		return nil
 	}
-	for _, block := range fn.Parent().Blocks {
-		for _, instr := range block.Instrs {
-			if closure, ok := instr.(*ssa.MakeClosure); ok && closure.Fn == fn {
-				found = append(found, closure)
-			}
+	var found []*ssa.MakeClosure
+	for _, user := range *users {
+		if closure, ok := user.(*ssa.MakeClosure); ok && closure.Fn == fn {
+			found = append(found, closure)
 		}
 	}
 	return found

@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"golang.org/x/tools/go/ssa"
 
@@ -22,7 +23,7 @@ var rootToWrapper = &rule.Rule{
 }
 
 func runRootToWrapper(pass *rule.Pass) {
-	bounded := databaseBounded(pass)
+	bounded := sync.OnceValue(func() bool { return databaseBounded(pass) })
 	eachCall(pass, func(pkg *program.Package, call ssa.CallInstruction) {
 		callee := call.Common().StaticCallee()
 		if callee == nil || runsOn(callee) {
@@ -37,7 +38,7 @@ func runRootToWrapper(pass *rule.Pass) {
 				continue
 			}
 			way := pass.Sinks.Reaches(pass.Contexts, callee, i)
-			if way == nil || way.Call.Kind == sink.Likely || way.Call.Kind == sink.Shutdown || way.Call.Kind == sink.Database && (bounded || way.Instr != nil && isMigration(pass, pkg, way.Instr)) {
+			if way == nil || way.Call.Kind == sink.Likely || way.Call.Kind == sink.Shutdown || way.Call.Kind == sink.Database && (bounded() || way.Instr != nil && isMigration(pass, pkg, way.Instr)) {
 				continue
 			}
 			reportWrapper(pass, pkg, call, callee, o, way)

@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/types"
 	"strings"
+	"sync"
 
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/ssa"
@@ -24,13 +25,11 @@ var sqlNoContext = &rule.Rule{
 }
 
 func runSQLNoContext(pass *rule.Pass) {
-	if databaseBounded(pass) {
-		return
-	}
+	bounded := sync.OnceValue(func() bool { return databaseBounded(pass) })
 	eachCall(pass, func(pkg *program.Package, call ssa.CallInstruction) {
 		fn := ctxflow.Callee(call.Common())
 		with, ok := contextVariant(fn)
-		if !ok || isMigration(pass, pkg, call) {
+		if !ok || bounded() || isMigration(pass, pkg, call) {
 			return
 		}
 		pos, end := span(pkg, call)

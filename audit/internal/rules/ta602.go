@@ -1,6 +1,8 @@
 package rules
 
 import (
+	"sync"
+
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/firebreak-go/firebreak/audit/internal/program"
@@ -18,13 +20,11 @@ var sqlRoot = &rule.Rule{
 }
 
 func runSQLRoot(pass *rule.Pass) {
-	if databaseBounded(pass) {
-		return
-	}
+	bounded := sync.OnceValue(func() bool { return databaseBounded(pass) })
 	fixes := newTimeoutFixes("queryCtx", "cancelQuery", pass.Settings.CallTimeout)
 	eachCall(pass, func(pkg *program.Package, call ssa.CallInstruction) {
 		waits := pass.Sinks.Of(call)
-		if waits == nil || waits.Kind != sink.Database || isMigration(pass, pkg, call) {
+		if waits == nil || waits.Kind != sink.Database || bounded() || isMigration(pass, pkg, call) {
 			return
 		}
 		if o, ok := unbounded(pass, waits, call); ok && !drops(pass, call, o) { // else TA404

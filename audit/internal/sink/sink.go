@@ -43,6 +43,7 @@ type Finder struct {
 	catalog  *catalog.Catalog
 	modules  map[string]bool
 	networks map[*types.Package]bool
+	calls    map[ssa.CallInstruction]*Call
 	reaches  map[param]*Reach
 }
 
@@ -53,6 +54,7 @@ func New(p *program.Program, known *catalog.Catalog) *Finder {
 		catalog:  known,
 		modules:  make(map[string]bool),
 		networks: make(map[*types.Package]bool),
+		calls:    make(map[ssa.CallInstruction]*Call),
 		reaches:  make(map[param]*Reach),
 	}
 	for _, pkg := range p.Packages {
@@ -66,6 +68,15 @@ func New(p *program.Program, known *catalog.Catalog) *Finder {
 // Of returns what call waits for, or nil if it does not wait, has a bound of its own, or
 // is of a function of the Program.
 func (f *Finder) Of(call ssa.CallInstruction) *Call {
+	known, ok := f.calls[call]
+	if !ok {
+		known = f.judge(call)
+		f.calls[call] = known
+	}
+	return known
+}
+
+func (f *Finder) judge(call ssa.CallInstruction) *Call {
 	common := call.Common()
 	fn := ctxflow.Callee(common)
 	if fn == nil || fn.Pkg() == nil {
