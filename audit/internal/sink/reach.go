@@ -1,10 +1,13 @@
 package sink
 
 import (
+	"go/ast"
+
 	"golang.org/x/tools/go/ssa"
 
 	"github.com/firebreak-go/firebreak/audit/internal/catalog"
 	"github.com/firebreak-go/firebreak/audit/internal/ctxflow"
+	"github.com/firebreak-go/firebreak/audit/internal/program"
 )
 
 type param struct {
@@ -33,6 +36,9 @@ func (f *Finder) wayOf(flow *ctxflow.Flow, fn *ssa.Function, index, depth int) *
 	}
 	if depth >= maxReach || index >= len(fn.Params) {
 		return nil
+	}
+	if decl, ok := fn.Syntax().(*ast.FuncDecl); ok && program.Unbounded(decl) {
+		return nil // it says that it waits, and that this is meant
 	}
 	key := param{fn, index}
 	if known, ok := f.reaches[key]; ok {
