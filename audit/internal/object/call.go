@@ -96,7 +96,16 @@ func (f *flow) foreign(i item, instr ssa.CallInstruction, n int) {
 // gives reports whether a method of a library's client gives a part of the client, or
 // configures it, rather than making a call.
 func gives(fn *types.Func) bool {
-	if fn.Signature().Results().Len() != 1 {
+	given := 0
+	for result := range fn.Signature().Results().Variables() {
+		if TypeName(result.Type()) == "error" {
+			return false
+		}
+		if carries(result.Type()) {
+			given++
+		}
+	}
+	if given != 1 {
 		return false
 	}
 	for param := range fn.Signature().Params().Variables() {

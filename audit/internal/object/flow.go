@@ -14,6 +14,7 @@ type flow struct {
 	object *Object
 	queue  []item
 	seen   map[item]bool
+	values map[ssa.Value]bool // of the items that were seen
 }
 
 // An item is a value that is the object, or leads to it.
@@ -42,7 +43,7 @@ const (
 // follow finds the uses of o, which the values are the address of.
 func (t *Table) follow(o *Object, values ...ssa.Value) {
 	t.indexed()
-	f := &flow{table: t, object: o, seen: make(map[item]bool)}
+	f := &flow{table: t, object: o, seen: make(map[item]bool), values: make(map[ssa.Value]bool)}
 	frames := make(map[frame]*frame)
 	for _, value := range values {
 		if _, ok := value.(*ssa.Field); ok {
@@ -69,7 +70,7 @@ func (f *flow) push(i item) {
 	if f.seen[i] {
 		return
 	}
-	f.seen[i] = true
+	f.seen[i], f.values[i.value] = true, true
 	f.queue = append(f.queue, i)
 }
 
@@ -199,7 +200,7 @@ func (f *flow) store(i item, store *ssa.Store) {
 	if constant, ok := store.Val.(*ssa.Const); ok && constant.Value == nil {
 		return // the zero value, before the fields of a literal are set
 	}
-	if types.Identical(deref(i.value.Type()), store.Val.Type()) {
+	if !f.values[store.Val] && types.Identical(deref(i.value.Type()), store.Val.Type()) {
 		f.object.copied = append(f.object.copied, store.Val)
 	}
 }

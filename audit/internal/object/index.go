@@ -2,6 +2,8 @@ package object
 
 import (
 	"go/types"
+	"maps"
+	"slices"
 	"strings"
 
 	"golang.org/x/tools/go/ssa"
@@ -14,6 +16,7 @@ type index struct {
 	replaced map[string][]*ssa.Store // stores to them
 
 	fields  map[*types.Var][]ssa.Value          // FieldAddr and Field
+	stores  map[string][]*ssa.Store             // to fields of libraries' types, by the name of the field
 	globals map[*ssa.Global][]ssa.Instruction   // that use a variable of the program
 	invokes map[string][]ssa.CallInstruction    // calls through an interface, by method
 	dynamic map[string][]ssa.CallInstruction    // calls of function values, by signature
@@ -29,15 +32,15 @@ func (t *Table) indexed() *index {
 	}
 	x := &index{
 		made: make(map[string][]ssa.Value), mentions: make(map[string][]*ssa.UnOp), replaced: make(map[string][]*ssa.Store),
-		fields: make(map[*types.Var][]ssa.Value), globals: make(map[*ssa.Global][]ssa.Instruction),
+		fields: make(map[*types.Var][]ssa.Value), stores: make(map[string][]*ssa.Store), globals: make(map[*ssa.Global][]ssa.Instruction),
 		invokes: make(map[string][]ssa.CallInstruction), dynamic: make(map[string][]ssa.CallInstruction),
 		values: make(map[*ssa.Function][]ssa.Instruction), bySig: make(map[string][]*ssa.Function),
 		methods: make(map[string][]*ssa.Function), loads: make(map[*ssa.Function][]*ssa.MakeClosure),
 	}
 	t.index = x
 	for _, pkg := range t.program.Packages {
-		for _, member := range pkg.SSA.Members {
-			if global, ok := member.(*ssa.Global); ok {
+		for _, name := range slices.Sorted(maps.Keys(pkg.SSA.Members)) {
+			if global, ok := pkg.SSA.Members[name].(*ssa.Global); ok {
 				if class := className(deref(global.Type())); class != "" {
 					x.made[class] = append(x.made[class], global)
 				}
@@ -80,6 +83,11 @@ func (t *Table) note(x *index, instr ssa.Instruction) {
 			x.mentions[key] = append(x.mentions[key], instr)
 		}
 	case *ssa.Store:
+		if addr, ok := instr.Addr.(*ssa.FieldAddr); ok {
+			if field := fieldOf(addr.X.Type(), addr.Field); !t.judgedField(field) {
+				x.stores[field.Name()] = append(x.stores[field.Name()], instr)
+			}
+		}
 		if global, ok := instr.Addr.(*ssa.Global); ok && !t.judgedGlobal(global) {
 			key := vendorless(global.Pkg.Pkg.Path()) + "." + global.Name()
 			x.replaced[key] = append(x.replaced[key], instr)

@@ -10,6 +10,7 @@
 package object
 
 import (
+	"cmp"
 	"go/ast"
 	"go/token"
 	"slices"
@@ -92,6 +93,7 @@ func (t *Table) Objects(path, name string) []*Object {
 			found = append(found, o)
 		}
 	}
+	slices.SortStableFunc(found, func(a, b *Object) int { return cmp.Compare(a.Pos, b.Pos) })
 	t.objects[key] = found
 	return found
 }

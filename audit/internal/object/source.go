@@ -572,3 +572,14 @@ func (t *Table) ValueUses(fn *ssa.Function) []ssa.Instruction {
 	}
 	return found
 }
+
+// Assigned returns the assignments to a field of a type of a library.
+func (t *Table) Assigned(path, typeName, field string) []*ssa.Store {
+	var stores []*ssa.Store
+	for _, store := range t.indexed().stores[field] {
+		if addr, ok := store.Addr.(*ssa.FieldAddr); ok && TypeName(addr.X.Type()) == path+"."+typeName {
+			stores = append(stores, store)
+		}
+	}
+	return stores
+}

@@ -56,6 +56,11 @@ func TestRulesThatAreOff(t *testing.T) {
 	}
 }
 
+// TestEchoLimited is apart: what limits the server of one Echo is taken as for all.
+func TestEchoLimited(t *testing.T) {
+	ruletest.Run(t, "testdata", ids("TA202"), "ta202echo")
+}
+
 // TestObjectFixes applies all fixes at once. What they changed must compile, and each must
 // have removed its own finding and no other.
 func TestObjectFixes(t *testing.T) {

@@ -6,8 +6,12 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/gin-gonic/gin"
+	"github.com/gofiber/fiber/v2"
+	"github.com/labstack/echo/v4"
+	"github.com/valyala/fasthttp"
 )
 
 func serve(addr string) {
@@ -49,4 +53,38 @@ func framework() error {
 func frameworkServer() error {
 	server := &http.Server{Handler: gin.New(), ReadHeaderTimeout: 1}
 	return server.ListenAndServe()
+}
+
+func startEcho() error {
+	e := echo.New()
+	return e.Start(":8080") // want "TA202: echo.Echo.Start serves without any limit"
+}
+
+func startFiber() error {
+	app := fiber.New() // want "TA202: fiber.New serves without any limit"
+	return app.Listen(":8080")
+}
+
+func startFiberConfig() error {
+	app := fiber.New(fiber.Config{AppName: "a"}) // want "TA202: fiber.New serves without any limit"
+	return app.Listen(":8080")
+}
+
+func startFiberLimited(d time.Duration) error {
+	app := fiber.New(fiber.Config{ReadTimeout: d})
+	return app.Listen(":8080")
+}
+
+func startFast() error {
+	server := &fasthttp.Server{Name: "a"} // want "TA202: this fasthttp.Server has no ReadTimeout"
+	return server.ListenAndServe(":8080")
+}
+
+func startFastLimited() error {
+	server := &fasthttp.Server{ReadTimeout: time.Second}
+	return server.ListenAndServe(":8080")
+}
+
+func startFastFunc() error {
+	return fasthttp.ListenAndServe(":8080", nil) // want "TA202: fasthttp.ListenAndServe"
 }
