@@ -1,0 +1,4 @@
+// Command first shows the shop.
+package main
+
+func main() {}

@@ -1,0 +1,5 @@
+// Package old is what the configuration excludes.
+package old
+
+// Old is old.
+func Old() {}

@@ -1,0 +1,5 @@
+// Package store is used by the service alone.
+package store
+
+// Open opens.
+func Open() {}

@@ -1,0 +1,6 @@
+// Package connect stands in for Connect.
+package connect
+
+type Request[T any] struct{ Msg *T }
+
+type Response[T any] struct{ Msg *T }
