@@ -4,7 +4,7 @@ LINT    = GOWORK=off go tool -modfile=$(CURDIR)/tools/go.mod golangci-lint
 EACH    = set -e; for dir in $(MODULES); do echo "-- $$dir"; cd $$dir;
 
 .DEFAULT_GOAL := help
-.PHONY: help test race lint fmt tidy fuzz bench example overload grpc lab docs ci
+.PHONY: help test race lint fmt tidy fuzz bench example gaps overload grpc lab docs ci
 
 help: ## show this
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "%-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ bench: ## compare with other libraries, in about four minutes
 
 example: ## a third party that fails in every way, with firebreak and without
 	go run ./examples/thirdparty
+
+gaps: ## the auditor at work on a small service with missing timeouts
+	go run ./examples/audit
 
 overload: ## a server under more load than it can answer, with firebreak and without
 	go run ./examples/overload

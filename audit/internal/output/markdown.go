@@ -34,7 +34,7 @@ func Markdown(w io.Writer, run *Run) error {
 	if len(run.Unmatched) > 0 {
 		fmt.Fprintf(out, "\nSeen at run time only:\n\n")
 		for _, u := range run.Unmatched {
-			fmt.Fprintf(out, "- `%s:%d` %s: %s, the longest took %s\n", cell(u.File), u.Line, cell(u.Op), calls(u.Calls), millis(u.MaxMillis))
+			fmt.Fprintf(out, "- `%s%s` %s: %s, the longest took %s\n", cell(u.place(" ")), cell(u.Func), cell(u.Op), calls(u.Calls), millis(u.MaxMillis))
 		}
 	}
 	if len(run.Problems) > 0 {

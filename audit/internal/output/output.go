@@ -50,6 +50,15 @@ type Unmatched struct {
 	MaxMillis int64
 }
 
+// place returns the file and line of u with what is to stand behind them, or "" if they are
+// not known.
+func (u Unmatched) place(behind string) string {
+	if u.Line == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d%s", u.File, u.Line, behind)
+}
+
 // Open returns the results that nobody has answered: neither suppressed, nor in the
 // baseline.
 func (r *Run) Open() []*result.Result {

@@ -42,8 +42,8 @@ func Text(w io.Writer, run *Run) error {
 		}
 	}
 	for _, u := range run.Unmatched {
-		fmt.Fprintf(out, "%s:%d: [run time] %s in %s: %s without a deadline, the longest took %s; no finding stands for it\n",
-			u.File, u.Line, u.Op, u.Func, calls(u.Calls), millis(u.MaxMillis))
+		fmt.Fprintf(out, "%s[run time] %s in %s: %s without a deadline, the longest took %s; no finding stands for it\n",
+			u.place(": "), u.Op, u.Func, calls(u.Calls), millis(u.MaxMillis))
 	}
 	if run.Verbose {
 		for _, e := range run.Fixed {
