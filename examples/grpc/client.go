@@ -51,13 +51,17 @@ func plainOptions(throttled bool) []grpc.DialOption {
 	return []grpc.DialOption{grpc.WithDefaultServiceConfig(fmt.Sprintf(serviceConfig, more))}
 }
 
+// attemptTime is for how long an attempt of a client with firebreak may take.
+const attemptTime = 400 * time.Millisecond
+
 // newStack returns the Stack of the client. A server that is well answers in some 50ms;
 // the defaults suit callers who wait for 30s and troubles that last minutes, here it is 1s
 // and seconds:
 //
 //   - The call ends before its caller gives up, who so has an error and some time to do
 //     something about it.
-//   - An attempt has six times what an answer takes, and leaves time for another one.
+//   - An attempt has eight times what an answer takes, also for waits in the queue of a busy
+//     server, and leaves time for another one.
 //   - The breaker looks at the last 3s, and probes a few times a second. What the server
 //     sheds, it sheds by priority; to hold all calls off for that would be to hold off the
 //     critical ones that it still serves.
@@ -72,7 +76,7 @@ func newStack() *firebreak.Stack {
 			MaxHold:    breaker.NoHold,
 		}),
 		bulkhead.New(bulkhead.Config{}),
-		timeout.New(300*time.Millisecond),
+		timeout.New(attemptTime),
 	)
 }
 

@@ -6,7 +6,6 @@ import (
 	"net"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -87,7 +86,7 @@ func TestSlow(t *testing.T) {
 	once(t, slow, clientOptions(newStack()), func(of method, s *side, err error) {
 		synctest.Wait()
 		c := s.service.counted(0)
-		want, hung := good, 300*time.Millisecond
+		want, hung := good, attemptTime
 		switch of {
 		case placeOrder:
 			want = late
