@@ -244,35 +244,38 @@ func (s *cannedStream) RecvMsg(any) error {
 
 // "Unary and stream share the policy object. B: two bulkheads of N instead of one: 2N calls."
 func TestA10_179_UnaryAndStreamsShare(t *testing.T) {
-	stack := stackOf(bulkhead.New(bulkhead.Config{MaxCalls: 1}))
-	for name, options := range map[string][]grpc.DialOption{
-		"DialOptions": firebreakgrpc.DialOptions(stack),
-		"interceptors": {
-			grpc.WithUnaryInterceptor(firebreakgrpc.UnaryClientInterceptor(stack)),
-			grpc.WithStreamInterceptor(firebreakgrpc.StreamClientInterceptor(stack)),
-		},
-	} {
-		s := &shop{stream: func(_ visit, stream grpc.ServerStream) error {
-			<-stream.Context().Done()
-			return stream.Context().Err()
-		}}
-		conn := s.serve(t, options...)
-		ctx, cancel := context.WithCancel(t.Context())
-		stream, err := open(ctx, conn, haggle)
-		if err != nil {
-			t.Fatal(err)
+	synctest.Test(t, func(t *testing.T) {
+		stack := stackOf(bulkhead.New(bulkhead.Config{MaxCalls: 1}))
+		for name, options := range map[string][]grpc.DialOption{
+			"DialOptions": firebreakgrpc.DialOptions(stack),
+			"interceptors": {
+				grpc.WithUnaryInterceptor(firebreakgrpc.UnaryClientInterceptor(stack)),
+				grpc.WithStreamInterceptor(firebreakgrpc.StreamClientInterceptor(stack)),
+			},
+		} {
+			s := &shop{stream: func(_ visit, stream grpc.ServerStream) error {
+				<-stream.Context().Done()
+				return stream.Context().Err()
+			}}
+			conn := s.serve(t, options...)
+			ctx, cancel := context.WithCancel(t.Context())
+			stream, err := open(ctx, conn, haggle)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = ask(t.Context(), conn, lookup)
+			if wantStatus(t, err, codes.ResourceExhausted); !errors.Is(err, bulkhead.ErrFull) {
+				t.Errorf("%s: got %v, want that it is full", name, err)
+			}
+			cancel()
+			_, err = read(stream)
+			wantStatus(t, err, codes.Canceled)
+			synctest.Wait() // the end of the context may still be under way
+			if _, err = ask(t.Context(), conn, lookup); err != nil {
+				t.Errorf("%s: after the stream: %v", name, err)
+			}
 		}
-		_, err = ask(t.Context(), conn, lookup)
-		if wantStatus(t, err, codes.ResourceExhausted); !errors.Is(err, bulkhead.ErrFull) {
-			t.Errorf("%s: got %v, want that it is full", name, err)
-		}
-		cancel()
-		_, err = read(stream)
-		wantStatus(t, err, codes.Canceled)
-		if _, err = ask(t.Context(), conn, lookup); err != nil {
-			t.Errorf("%s: after the stream: %v", name, err)
-		}
-	}
+	})
 }
 
 // "Breaker result at the end; EOF = success; SendMsg's io.EOF is no result (status is in
