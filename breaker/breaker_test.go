@@ -340,6 +340,22 @@ func TestEvictable(t *testing.T) {
 	})
 }
 
+// TestExactHintHoldsNobodyElse holds that a hint for one call, as grpc-retry-pushback-ms is,
+// is none for the others, who would be rejected for what is no trouble of theirs.
+func TestExactHintHoldsNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, exact := range []bool{false, true} {
+			b := breaker.New(breaker.Config{})
+			_, _ = do(t.Context(), b, func() (any, error) {
+				return nil, &firebreak.AttemptError{Err: errStatus, Class: firebreak.Overload, RetryAfter: 10 * time.Second, Exact: exact}
+			})
+			if _, err := do(t.Context(), b, succeed); errors.Is(err, breaker.ErrOpen) == exact {
+				t.Errorf("exact %t: the next call ended with %v, want a rejection: %t", exact, err, !exact)
+			}
+		}
+	})
+}
+
 // TestOpenBreakerIsNotForgotten in a Keyed, however many keys come.
 func TestOpenBreakerIsNotForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -234,9 +234,11 @@ func (c *circuit) cast(done func(error), o firebreak.Outcome) {
 	}
 }
 
-// hold rejects calls for as long as the dependency asked for.
+// hold rejects calls for as long as the dependency asked for. What says exactly when one
+// call is to be made again says nothing of the others.
 func (c *circuit) hold(o firebreak.Outcome) {
-	if o.RetryAfter <= 0 || c.cfg.MaxHold == NoHold {
+	said, ok := errors.AsType[*firebreak.AttemptError](o.Err)
+	if o.RetryAfter <= 0 || c.cfg.MaxHold == NoHold || ok && said.Exact {
 		return
 	}
 	until := time.Now().Add(min(o.RetryAfter, c.cfg.MaxHold))
