@@ -70,8 +70,8 @@ func (s State) String() string {
 // answers that only ask for less ([firebreak.Overload]) do not vote; an answer
 // that says when to come back holds calls off until then, or until another call that
 // was under way succeeds: then it was not meant for all. One that says exactly when the
-// one call is to be made again ([firebreak.AttemptError]) holds no others off. A vote does not count if the
-// state has changed since its attempt began.
+// one call is to be made again ([firebreak.AttemptError]) holds no others off. A vote
+// does not count if the state has changed since its attempt began.
 type Breaker struct {
 	cfg *Config // never changed
 
