@@ -45,6 +45,9 @@ func TestHostileMemory(t *testing.T) {
 	if n := len(r.Sites); n > 3*maxSites {
 		t.Errorf("got %d sites, want at most %d, and one for each operation", n, maxSites)
 	}
+	if r.EvictedSites > maxSites/4 {
+		t.Errorf("got %d sites that were given up within a minute, want at most %d", r.EvictedSites, maxSites/4)
+	}
 	if n := len(r.Operations); n > 80 {
 		t.Errorf("got %d operations, want at most 64 named ones", n)
 	}

@@ -124,7 +124,9 @@ func (a *Auditor) outside(frames []Frame) (first []Frame, bare bool) {
 		if isOurs(frame.Package) {
 			continue
 		}
-		theirs = append(theirs, frame)
+		if frame.Package != "runtime" {
+			theirs = append(theirs, frame)
+		}
 		if !a.passesOn(frame.Package) {
 			if site = append(site, frame); len(site) == siteFrames {
 				return site, false

@@ -198,6 +198,9 @@ func (s *site) report(flying aloft) Site {
 		Longest: time.Duration(s.took.longest.Load()), Durations: s.took.buckets(),
 		FirstSeen: start.Add(s.first), LastSeen: start.Add(time.Duration(s.last.Load())),
 	}
+	if r.Frames == nil {
+		r.Frames = []Frame{} // none is no null in JSON
+	}
 	r.Targets, r.OtherTargets = s.targets.report()
 	if id := s.trace.Load(); id != nil {
 		r.TraceID = id.String()

@@ -172,6 +172,35 @@ func TestConnectorChangesNothing(t *testing.T) {
 	}
 }
 
+// A driver that does not know contexts begins and prepares for a caller who has gone
+// meanwhile: it is undone.
+func TestConnectorCallerGone(t *testing.T) {
+	for name, call := range map[string]func(context.Context, *sql.DB) error{
+		"begin":   func(ctx context.Context, db *sql.DB) error { _, err := db.BeginTx(ctx, nil); return err },
+		"prepare": func(ctx context.Context, db *sql.DB) error { _, err := db.PrepareContext(ctx, "x"); return err },
+	} {
+		var logs [2][]string
+		for i := range logs {
+			s := &script{has: map[string]bool{}}
+			var connector driver.Connector = s
+			if i == 1 {
+				connector = deadline.New(deadline.Config{}).Connector(s)
+			}
+			db := sql.OpenDB(connector)
+			ctx, cancel := context.WithCancel(background)
+			s.during = cancel
+			if err := call(ctx, db); !errors.Is(err, context.Canceled) {
+				t.Errorf("%s, audited %v: got %v, want context.Canceled", name, i == 1, err)
+			}
+			db.Close()
+			logs[i] = s.log
+		}
+		if diff := cmp.Diff(logs[0], logs[1]); diff != "" || len(logs[0]) != 4 {
+			t.Errorf("%s: the driver sees %q, -plain +audited:\n%s", name, logs[0], diff)
+		}
+	}
+}
+
 // The methods that a driver may have are those that the Connector knows. A new one of a
 // later Go would be hidden by it: see to it, then add it here.
 func TestKnowsAllOfDriver(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 type script struct {
 	has     map[string]bool // method names; those of statements and rows with their prefix
 	execErr error           // of exec on the connection
+	during  func()          // what happens while it prepares or begins, if not nil
 	invalid bool
 	reset   error
 
@@ -55,11 +56,17 @@ type conn struct{ s *script }
 
 func (c *conn) Prepare(query string) (driver.Stmt, error) {
 	c.s.sayf("prepare %s", query)
+	if c.s.during != nil {
+		c.s.during()
+	}
 	return c.s.newStmt(query), nil
 }
 func (c *conn) Close() error { c.s.sayf("close"); return nil }
 func (c *conn) Begin() (driver.Tx, error) {
 	c.s.sayf("begin")
+	if c.s.during != nil {
+		c.s.during()
+	}
 	return txn{c.s}, nil
 }
 
