@@ -106,7 +106,7 @@ func TestExitCodes(t *testing.T) {
 		"rule off":            {module{"a.go": serveFunc, config.Name: "rules: {TA202: off}\n"}, nil, 0, "", "nothing found\n"},
 		"rule by its name":    {module{"a.go": serveFunc, config.Name: "rules: {http-serve-func: error}\n"}, nil, 1, "[TA202 error/", "1 error\n"},
 		"excluded":            {module{"old/a.go": server, config.Name: "exclude: [old]\n"}, nil, 0, "", "nothing found\n"},
-		"only some rules":     {module{"a.go": server, "b.go": client}, []string{"-rules=TA101"}, 1, "b.go:6:17: [TA101 error/", "1 error\n"},
+		"only some rules":     {module{"a.go": server, "b.go": client}, []string{"-rules=TA101"}, 1, "b.go:6:9: [TA101 error/", "1 error\n"},
 		"another directory":   {module{"x/go.mod": "module x\n", "x/a.go": server}, []string{"-C", "x"}, 1, "a.go:6:12: [TA201", "1 error\n"},
 		"a package":           {module{"a.go": clean, "b/b.go": server}, []string{"./b"}, 1, "b/b.go:6:12: [TA201", "1 error\n"},
 		"nested module":       {module{"a.go": clean, "b/go.mod": "module b\n", "b/b.go": server}, nil, 0, "", "nothing found\n"},

@@ -111,7 +111,7 @@ func TestMergeCommand(t *testing.T) {
 			{"package": "example.com/shop", "function": "main", "file": "example.com/shop/main.go", "line": 5}]}]}`,
 	})
 	code, stdout, stderr := run(t, dir, "merge", "-runtime=r.json")
-	if code != exitFindings || !strings.Contains(stdout, "main.go:5:38: [TA202 error/") ||
+	if code != exitFindings || !strings.Contains(stdout, "main.go:5:19: [TA202 error/") ||
 		!strings.Contains(stdout, "\tseen at run time: 41,233 calls without a deadline, the longest took 97.4s\n") || stderr != "1 error\n" {
 		t.Errorf("got %d, %q, %q", code, stdout, stderr)
 	}

@@ -15,7 +15,7 @@ var gateDone = &rule.Rule{
 	ID:    "TA913",
 	Name:  "gate-done-missing",
 	Title: "the done function of a Gate is not called on every path",
-	Level: rule.Error,
+	Level: rule.Warning,
 	Run:   runGateDone,
 }
 
