@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -353,12 +354,16 @@ func TestMiddleware(t *testing.T) {
 	mux.HandleFunc("GET /orders/{id}", handleOrder)
 	mux.HandleFunc("/cart", (&shop{seen: func(*http.Request) {}}).handleCart)
 	mux.Handle("/value", &valueHandler{})
+	mux.HandleFunc("/rooms/{name}/", handleOrder)
 	a := deadline.New(deadline.Config{})
 	h := a.Middleware(mux)
 	for _, target := range []string{"/orders/1", "/orders/2", "/cart", "/value", "/nowhere/1", "/nowhere/2"} {
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, target, nil))
 	}
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("BREW", "/pot", nil))
+	connect := httptest.NewRequest(http.MethodConnect, "example.com:80", nil)
+	connect.URL.Path = "/rooms/what-somebody-sends" // for which a ServeMux names no pattern, but the path
+	h.ServeHTTP(httptest.NewRecorder(), connect)
 	http.TimeoutHandler(h, time.Minute, "").ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/cart", nil))
 
 	type site struct {
@@ -379,12 +384,13 @@ func TestMiddleware(t *testing.T) {
 		"/cart":            {"http.server", "/cart", "(*shop).handleCart", "", 1},
 		"/value":           {"http.server", "/value", "valueHandler.ServeHTTP", file, 1},
 		"GET":              {"http.server", "GET", "(*ServeMux).ServeHTTP", "net/http/server.go", 2},
+		"CONNECT":          {"http.server", "CONNECT", "(*ServeMux).ServeHTTP", "net/http/server.go", 1},
 		"other":            {"http.server", "other", "(*ServeMux).ServeHTTP", "net/http/server.go", 1},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	if diff := cmp.Diff([]deadline.Operation{{Op: "http.server", Calls: 8, Unbounded: 7}}, a.Report().Operations); diff != "" {
+	if diff := cmp.Diff([]deadline.Operation{{Op: "http.server", Calls: 9, Unbounded: 8}}, a.Report().Operations); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
 }
@@ -411,7 +417,20 @@ func TestMiddlewareAroundOthers(t *testing.T) {
 		}()
 		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/news", nil))
 	}()
-	sites := a.Report().Sites
+	mux.HandleFunc("/rooms/{name}/", handleOrder)
+	connect := httptest.NewRequest(http.MethodConnect, "example.com:80", nil)
+	connect.URL.Path = "/rooms/what-somebody-sends"
+	bounded, cancel := context.WithTimeout(background, time.Minute)
+	defer cancel()
+	h.ServeHTTP(httptest.NewRecorder(), connect.WithContext(bounded))
+	if len(a.Report().Sites) != 2 {
+		t.Errorf("got %+v, want nothing of a request with a deadline", a.Report().Sites)
+	}
+	h.ServeHTTP(httptest.NewRecorder(), connect)
+	if s := a.Report().Sites; !slices.ContainsFunc(s, func(s deadline.Site) bool { return s.Route == http.MethodConnect }) {
+		t.Errorf("got %+v, want a site of CONNECT", s)
+	}
+	sites := slices.DeleteFunc(a.Report().Sites, func(s deadline.Site) bool { return s.Route == http.MethodConnect })
 	if len(sites) != 2 || sites[0].Route != "GET /orders/{id}" || sites[1].Route != "GET /news" || sites[1].Reason != "waits for news" {
 		t.Errorf("got %+v, want both routes", sites)
 	}

@@ -64,7 +64,7 @@ func (m *middleware) unbounded(w http.ResponseWriter, r *http.Request) {
 	}
 	if later {
 		defer func() {
-			if route := served.Pattern; route != "" {
+			if route := served.Pattern; route != "" && namesRoutes(r) {
 				if reason == "" {
 					reason = a.reason(ctx, m.op, route)
 				}
@@ -87,7 +87,7 @@ func (m *middleware) unbounded(w http.ResponseWriter, r *http.Request) {
 // route returns who serves r, and the name of the route: the pattern, or else the
 // method. Both are of closed sets, whatever is sent.
 func (m *middleware) route(r *http.Request) (h http.Handler, name string) {
-	if m.router != nil && r.Method != http.MethodConnect { // for that a ServeMux may return the path
+	if m.router != nil && namesRoutes(r) {
 		if h, pattern := m.router.Handler(r); pattern != "" {
 			return h, pattern
 		}
@@ -102,6 +102,10 @@ func (m *middleware) route(r *http.Request) (h http.Handler, name string) {
 		return m.next, other
 	}
 }
+
+// namesRoutes reports whether the pattern of r is of a closed set: for CONNECT a ServeMux
+// may name the path.
+func namesRoutes(r *http.Request) bool { return r.Method != http.MethodConnect }
 
 // handlerFrames returns where h is, as far as that can be told.
 func handlerFrames(h http.Handler) []Frame {
