@@ -17,6 +17,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -503,6 +504,36 @@ func TestA10_182_WhatIsNotRestarted(t *testing.T) {
 	}
 }
 
+// 166: "Header/Trailer/Peer options hold the last attempt's values", also if that had none.
+func TestA9_166_OptionsOfStreams(t *testing.T) {
+	s := &shop{stream: func(_ visit, stream grpc.ServerStream) error {
+		stream.SetTrailer(metadata.Pairs("number", "1"))
+		return errUnavailable
+	}}
+	opened := 0
+	inner := func(
+		ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption,
+	) (grpc.ClientStream, error) {
+		if opened++; opened > 1 {
+			return nil, errUnavailable
+		}
+		return streamer(ctx, desc, cc, method, opts...)
+	}
+	var trailer metadata.MD
+	var from peer.Peer
+	stream, err := open(t.Context(), s.serve(t, append(through(atOnce()), grpc.WithChainStreamInterceptor(inner))...), feed, grpc.Trailer(&trailer), grpc.Peer(&from))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = read(stream)
+	if wantStatus(t, err, codes.Unavailable); opened != 3 {
+		t.Errorf("the stream was opened %d times, want 3", opened)
+	}
+	if len(trailer) > 0 || from.Addr != nil {
+		t.Errorf("trailer %v and peer %v are those of the first attempt", trailer, from)
+	}
+}
+
 // An empty stream is one that has succeeded.
 func TestA10_182_EmptyStream(t *testing.T) {
 	s := &shop{stream: func(visit, grpc.ServerStream) error { return nil }}
@@ -983,6 +1014,38 @@ func TestA10_190_OneStreamAtATime(t *testing.T) {
 	}
 }
 
+// So is one that a policy gives up, whatever it stands in.
+func TestA10_190_DiscardedStreamIsFinished(t *testing.T) {
+	for _, method := range []string{feed, stock, haggle} {
+		synctest.Test(t, func(t *testing.T) {
+			s := &shop{stream: func(_ visit, stream grpc.ServerStream) error {
+				if err := begun(stream); err != nil {
+					return err
+				}
+				<-stream.Context().Done()
+				return nil
+			}}
+			r := new(recorder)
+			discarding := policyFunc(func(ctx context.Context, c firebreak.Call, next firebreak.Handler) (any, error) {
+				result, err := next(ctx, c)
+				firebreak.Discard(result)
+				return nil, errors.Join(err, status.Error(codes.Aborted, "given up"))
+			})
+			stack := firebreak.New("shop", timeout.Unbounded("test"), discarding, r)
+			stream, err := open(t.Context(), s.serve(t, firebreakgrpc.DialOptions(stack)...), method)
+			if err == nil { // it was open before it was given up
+				_, err = read(stream)
+			}
+			wantStatus(t, err, codes.Aborted)
+			synctest.Wait()
+			if n := s.inHand(); n > 0 {
+				t.Errorf("%s: the server has %d streams in hand", method, n)
+			}
+			r.wantClasses(t, firebreak.Ignored)
+		})
+	}
+}
+
 // "Replay buffer: at most the one message of a server stream; do not copy grpc-go's 256 KiB
 // replay." It is the message itself, however large, and it is let go when the stream has
 // begun.
@@ -999,11 +1062,12 @@ func TestA10_191_TheOneMessage(t *testing.T) {
 		return tell(stream, fmt.Sprint(len(m.GetValue())))
 	}}
 	var sent []any
+	var closed int
 	inner := func(
 		ctx context.Context, desc *grpc.StreamDesc, cc *grpc.ClientConn, method string, streamer grpc.Streamer, opts ...grpc.CallOption,
 	) (grpc.ClientStream, error) {
 		stream, err := streamer(ctx, desc, cc, method, opts...)
-		return sending{stream, &sent}, err
+		return sending{stream, &sent, &closed}, err
 	}
 	conn := s.serve(t, append(through(atOnce()), grpc.WithChainStreamInterceptor(inner))...)
 	stream, err := conn.NewStream(t.Context(), streams[feed], feed)
@@ -1023,6 +1087,9 @@ func TestA10_191_TheOneMessage(t *testing.T) {
 		}
 		if len(sent) != 3 || sent[0] != m || sent[1] != m || sent[2] != m {
 			t.Errorf("%d messages were sent, want three times the same", len(sent))
+		}
+		if closed != 3 {
+			t.Errorf("%d streams were closed for sending, want 3", closed)
 		}
 		clear(sent)
 	}()
@@ -1045,7 +1112,13 @@ func TestA10_191_TheOneMessage(t *testing.T) {
 type sending struct {
 	grpc.ClientStream
 
-	sent *[]any
+	sent   *[]any
+	closed *int
+}
+
+func (s sending) CloseSend() error {
+	*s.closed++
+	return s.ClientStream.CloseSend()
 }
 
 func (s sending) SendMsg(m any) error {

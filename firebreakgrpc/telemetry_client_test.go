@@ -331,15 +331,28 @@ firebreak shop [internal, Error attempt did not return]
 
 // What gRPC sends again by itself is one attempt, with one span.
 func TestAttemptSpanOfATransparentRetry(t *testing.T) {
-	r := newTraces()
+	started := new(starts)
+	r := newTraces(sdktrace.WithSpanProcessor(started))
 	refusing := newRefusingServer(t)
 	conn := connect(t, refusing.dial, r.through()...)
 	_, err := ask(t.Context(), conn, buy)
 	wantStatus(t, err, codes.Unavailable)
-	if got, streams := len(r.clientSpans()), refusing.streams.Load(); got != 1 || streams != 2 {
-		t.Errorf("%d spans for %d streams, want one for two", got, streams)
+	if ended, streams := len(r.clientSpans()), refusing.streams.Load(); ended != 1 || len(started.spans) != 2 || streams != 2 {
+		t.Errorf("%q began and %d attempts ended for %d streams, want the operation, one attempt, and two streams", started.spans, ended, streams)
 	}
 }
+
+// starts notes which spans begin.
+type starts struct {
+	sdktrace.SpanProcessor
+
+	spans []string
+}
+
+func (s *starts) OnStart(_ context.Context, span sdktrace.ReadWriteSpan) {
+	s.spans = append(s.spans, span.Name())
+}
+func (s *starts) OnEnd(sdktrace.ReadOnlySpan) {}
 
 // Under a parent that is not sampled there are no spans, but the trace goes on; with no
 // parent and no SDK there is nothing.
