@@ -124,29 +124,57 @@ func clientContext(pass *rule.Pass, use object.Use) (origin ctxflow.Origin, coun
 }
 
 // isUnbounded reports whether a context is known to have no deadline: wherever it comes from,
-// or where it comes from one of the callers that are known.
+// or, where it is a parameter, because a caller passes that of a request which is served, or
+// one without a deadline while nobody is known who passes one that has. If some do, it is for
+// the others to pass a better one: TA402 tells them.
 func isUnbounded(pass *rule.Pass, o ctxflow.Origin) bool {
-	return noDeadline(pass, o, make(map[*ssa.Parameter]bool))
+	return boundOf(pass, o, make(map[*ssa.Parameter]bool)) >= boundNone
 }
 
-func noDeadline(pass *rule.Pass, o ctxflow.Origin, seen map[*ssa.Parameter]bool) bool {
+// A bound says what is known of the deadline of a context.
+type bound int
+
+const (
+	boundUnknown bound = iota
+	boundSet
+	boundNone     // whoever made it gave it none
+	boundByClient // it is that of a request, which has none
+)
+
+func boundOf(pass *rule.Pass, o ctxflow.Origin, seen map[*ssa.Parameter]bool) bound {
 	switch o.State {
-	case ctxflow.Root, ctxflow.Request:
-		return true
+	case ctxflow.Root:
+		return boundNone
+	case ctxflow.Request:
+		return boundByClient
+	case ctxflow.Bounded:
+		return boundSet
 	case ctxflow.Param:
 		if o.Param == nil || seen[o.Param] || isAPI(pass, o.Param.Parent()) {
-			return false
+			return boundUnknown
 		}
 		seen[o.Param] = true
-		for _, arg := range pass.Objects.Passed(o.Param) {
-			if pass.Scope.Func(arg.Call.Parent()) == "" && noDeadline(pass, pass.Contexts.Context(arg.Value, arg.Call), seen) {
-				return true
-			}
-		}
-		return false
+		return passedBound(pass, o.Param, seen)
 	default:
-		return false
+		return boundUnknown
 	}
+}
+
+// passedBound is boundOf for what the callers pass as param.
+func passedBound(pass *rule.Pass, param *ssa.Parameter, seen map[*ssa.Parameter]bool) bound {
+	joined := boundUnknown
+	for _, arg := range pass.Objects.Passed(param) {
+		if pass.Scope.Func(arg.Call.Parent()) != "" {
+			continue
+		}
+		switch passed := boundOf(pass, pass.Contexts.Context(arg.Value, arg.Call), seen); {
+		case passed == boundByClient:
+			return boundByClient
+		case passed == boundSet, joined == boundUnknown:
+			joined = passed
+		}
+	}
+	return joined
 }
 
 // isAPI reports whether fn is part of a library: no command of the program needs its package,

@@ -26,7 +26,7 @@ var (
 	objectRules = ids("TA101", "TA102", "TA103", "TA104", "TA201", "TA202", "TA301", "TA302", "TA303", "TA304", "TA305", "TA911", "TA912", "TA913", "TA914", "TA915", "TA916")
 
 	objectPackages = []string{
-		"ta101", "ta102/...", "ta103", "ta104", "ta201", "ta202", "ta301", "ta302", "ta303", "ta304", "ta305",
+		"ta101", "ta102/...", "ta103", "ta103service", "ta104", "ta201", "ta202", "ta301", "ta302", "ta303", "ta304", "ta305",
 		"ta911", "ta912", "ta913", "ta914", "ta915", "ta916",
 	}
 )
