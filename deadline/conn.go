@@ -4,15 +4,16 @@ import (
 	"context"
 	"io"
 	"net"
-	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/firebreak-go/firebreak/internal/stack"
 )
 
-// ioFrames is how many frames tell reads and writes apart: those of a site, below the
+// ioFrames is how many frames tell reads and writes apart: those of a call, below the
 // ones of bufio, TLS and protocols.
-const ioFrames = siteFrames + 8
+const ioFrames = callFrames + 8
 
 // DialContext returns a function that makes connections with dial, which may be nil
 // for that of a [net.Dialer], and notes those that are made under a context without a
@@ -39,8 +40,8 @@ func (a *Auditor) DialContext(dial func(ctx context.Context, network, address st
 		if _, ok := ctx.Deadline(); !ok {
 			var op Op
 			var err error
-			var pcs [siteFrames]uintptr
-			n := runtime.Callers(2, pcs[:])
+			var pcs [callFrames]uintptr
+			n := stack.Callers(pcs[:])
 			limited, op, err = a.unbounded(ctx, dialing, address, pcs[:n], hook{tracks: true, adds: true, refuses: true})
 			if err != nil {
 				return nil, err
@@ -93,7 +94,7 @@ func (w *connWatch) begin(o *operation, hasDeadline *atomic.Bool) Op {
 		reason = a.cfg.Unbounded(o.name, w.target)
 	}
 	var pcs [ioFrames]uintptr
-	s := a.site(o, reason, pcs[:runtime.Callers(3, pcs[:])])
+	s := a.site(o, reason, pcs[:stack.Callers(pcs[:])])
 	if s.bare {
 		return Op{}
 	}

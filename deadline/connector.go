@@ -6,13 +6,14 @@ import (
 	"errors"
 	"io"
 	"reflect"
-	"runtime"
 	"strings"
+
+	"github.com/firebreak-go/firebreak/internal/stack"
 )
 
-// sqlFrames is how many frames tell the calls of a database apart: those of a site,
+// sqlFrames is how many frames tell the calls of a database apart: those of a call,
 // below the ones of database/sql.
-const sqlFrames = siteFrames + 10
+const sqlFrames = callFrames + 10
 
 // Connector returns a driver.Connector, for [database/sql.OpenDB], that makes
 // connections with inner and notes what is asked of them under a context without a
@@ -80,7 +81,7 @@ func (h *sqlHooks) start(ctx context.Context, o *operation, how hook) (context.C
 		return ctx, Op{}, nil
 	}
 	var pcs [sqlFrames]uintptr
-	n := runtime.Callers(3, pcs[:])
+	n := stack.Callers(pcs[:])
 	return h.auditor.unbounded(ctx, o, h.target, pcs[:n], how)
 }
 

@@ -24,7 +24,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +31,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"github.com/firebreak-go/firebreak"
+	"github.com/firebreak-go/firebreak/internal/stack"
 )
 
 // ErrNoDeadline is the sentinel of a call that was refused because its context has no
@@ -97,8 +97,8 @@ func (a *Auditor) Check(ctx context.Context, op string) error {
 	if _, ok := ctx.Deadline(); ok {
 		return nil
 	}
-	var pcs [siteFrames]uintptr
-	n := runtime.Callers(2, pcs[:])
+	var pcs [callFrames]uintptr
+	n := stack.Callers(pcs[:])
 	_, _, err := a.unbounded(ctx, o, "", pcs[:n], hook{refuses: true})
 	return err
 }
@@ -123,8 +123,8 @@ func (a *Auditor) Begin(ctx context.Context, op, target string) (context.Context
 	if _, ok := ctx.Deadline(); ok {
 		return ctx, Op{}, nil
 	}
-	var pcs [siteFrames]uintptr
-	n := runtime.Callers(2, pcs[:])
+	var pcs [callFrames]uintptr
+	n := stack.Callers(pcs[:])
 	return a.unbounded(ctx, o, target, pcs[:n], hook{tracks: true, adds: true, refuses: true})
 }
 
@@ -136,8 +136,8 @@ func (a *Auditor) Note(ctx context.Context, op, target string) Op {
 	if _, ok := ctx.Deadline(); ok {
 		return Op{}
 	}
-	var pcs [siteFrames]uintptr
-	n := runtime.Callers(2, pcs[:])
+	var pcs [callFrames]uintptr
+	n := stack.Callers(pcs[:])
 	_, noted, _ := a.unbounded(ctx, o, target, pcs[:n], hook{tracks: true})
 	return noted
 }
@@ -192,8 +192,7 @@ type hook struct {
 }
 
 // unbounded notes a call that has no deadline. Its call site is what pcs says: each hook
-// looks at the stack itself, as frames of our own in between would cost a tenth of it
-// each.
+// looks at the stack itself, for it knows how much is below it.
 func (a *Auditor) unbounded(ctx context.Context, o *operation, target string, pcs []uintptr, h hook) (context.Context, Op, error) {
 	return a.begin(ctx, a.site(o, a.reason(ctx, o, target), pcs), target, h)
 }

@@ -14,6 +14,7 @@ import (
 // frames of the library that it calls, which do not tell sites apart.
 const (
 	siteFrames = 8  // of a site, and its fingerprint
+	callFrames = 10 // of a site, and of ours that come first
 	maxFrames  = 32 // at most, and of the stack that is kept
 	deepFrames = 48 // with our own, that are looked at when a site is new
 )

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/firebreak-go/firebreak/internal/stack"
 )
 
 // A site is where calls without a deadline come from. Its pointer may be used after it
@@ -66,7 +68,7 @@ func (a *Auditor) site(o *operation, reason string, pcs []uintptr) *site {
 	if !a.mayLearn() {
 		return a.rest(o, reason)
 	}
-	if len(pcs) == cap(pcs) && !a.tellsApart(pcs) {
+	if len(pcs) == cap(pcs) && !a.tellsApart(len(pcs)) {
 		a.mu.Lock()
 		a.known.Load().put(key, deeper)
 		a.mu.Unlock()
@@ -82,17 +84,18 @@ var deeper = new(site)
 // enoughFrames is how many of the first frames have to be of the service itself.
 const enoughFrames = siteFrames / 2
 
-// tellsApart reports whether enough of pcs, of a stack that goes on, is of the service
-// itself.
-func (a *Auditor) tellsApart(pcs []uintptr) bool {
-	frames, bare := a.outside(framesOf(slices.Clone(pcs))) // which keeps what it gets: that of the caller stays on its stack
+// tellsApart reports whether enough of the first frames, of a stack that goes on, is of
+// the service itself.
+func (a *Auditor) tellsApart(first int) bool {
+	var deep [deepFrames]uintptr
+	frames, bare := a.outside(framesOf(slices.Clone(deep[:runtime.Callers(3, deep[:first])]))) // what it keeps is not on this stack
 	return !bare && len(frames) >= enoughFrames
 }
 
 // deepSite is site by all frames that there may be.
 func (a *Auditor) deepSite(key uint64, o *operation, reason string) *site {
 	var pcs [maxFrames]uintptr
-	for _, pc := range pcs[:runtime.Callers(3, pcs[:])] {
+	for _, pc := range pcs[:stack.Callers(pcs[:])] {
 		key = mix(key, uint64(pc))
 	}
 	if found := a.known.Load().get(key); found != nil {
@@ -107,9 +110,9 @@ func (a *Auditor) deepSite(key uint64, o *operation, reason string) *site {
 // newSite returns the site whose stack this is, and finds it by key from now on.
 func (a *Auditor) newSite(key uint64, o *operation, reason string) *site {
 	var deep [deepFrames]uintptr
-	stack := visible(deep[:runtime.Callers(3, deep[:])])
-	frames, bare := a.outside(framesOf(stack))
-	return a.learn(key, &site{op: o, reason: reason, pcs: stack, bare: bare}, frames)
+	pcs := visible(deep[:runtime.Callers(3, deep[:])])
+	frames, bare := a.outside(framesOf(pcs))
+	return a.learn(key, &site{op: o, reason: reason, pcs: pcs, bare: bare}, frames)
 }
 
 // routeSite returns the site of requests that a server gets: their route, as no stack

@@ -2,14 +2,14 @@ package deadline
 
 import (
 	"context"
-	"runtime"
 
 	"github.com/firebreak-go/firebreak/internal/missing"
+	"github.com/firebreak-go/firebreak/internal/stack"
 )
 
-// stackFrames is how many frames tell the calls of Stacks apart: those of a site, below
+// stackFrames is how many frames tell the calls of Stacks apart: those of a call, below
 // the ones of a Stack.
-const stackFrames = siteFrames + 10
+const stackFrames = callFrames + 10
 
 // WatchStacks has a note the calls of all Stacks of firebreak in this process, until
 // stop is called. All Stacks give their calls a deadline but those with
@@ -26,7 +26,7 @@ func (a *Auditor) WatchStacks() (stop func()) {
 			s = a.routeSite(o, c.Reason, c.Op, func() []Frame { return nil })
 		} else {
 			var pcs [stackFrames]uintptr
-			s = a.site(o, c.Reason, pcs[:runtime.Callers(2, pcs[:])])
+			s = a.site(o, c.Reason, pcs[:stack.Callers(pcs[:])])
 		}
 		target := c.Stack
 		if c.Target != "" {

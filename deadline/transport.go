@@ -4,12 +4,13 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"runtime"
+
+	"github.com/firebreak-go/firebreak/internal/stack"
 )
 
-// httpFrames is how many frames tell the requests of a client apart: those of a site,
+// httpFrames is how many frames tell the requests of a client apart: those of a call,
 // below the ones of http.Client.
-const httpFrames = siteFrames + 5
+const httpFrames = callFrames + 5
 
 // RoundTripper returns an http.RoundTripper that sends requests through next and notes
 // those whose context has no deadline; [http.Client.Timeout] is one. A nil next is
@@ -42,7 +43,7 @@ func (t *roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 		return t.transport().RoundTrip(req)
 	}
 	var pcs [httpFrames]uintptr
-	n := runtime.Callers(2, pcs[:])
+	n := stack.Callers(pcs[:])
 	limited, op, err := t.auditor.unbounded(ctx, t.op, req.URL.Host, pcs[:n], hook{tracks: true, adds: true, refuses: true})
 	if err != nil {
 		if req.Body != nil {
