@@ -73,7 +73,7 @@ func Find(dir string) string {
 func Read(file string, known func(idOrName string) *rule.Rule) (*Config, error) {
 	text, err := os.Open(file)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	defer text.Close()
 	var document yaml.Node

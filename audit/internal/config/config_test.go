@@ -1,6 +1,8 @@
 package config_test
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -131,7 +133,7 @@ fix:
 			}
 		})
 	}
-	if _, err := config.Read(filepath.Join(t.TempDir(), "none.yaml"), known); !os.IsNotExist(err) {
+	if _, err := config.Read(filepath.Join(t.TempDir(), "none.yaml"), known); !errors.Is(err, fs.ErrNotExist) || !strings.HasPrefix(err.Error(), "configuration: ") {
 		t.Errorf("a file that is not there: got %v, want that", err)
 	}
 }
