@@ -48,6 +48,10 @@ func (f *Flow) library(call *ssa.Call) (o Origin, ok bool) {
 			return begin(Bounded, "context."+name)
 		case "WithoutCancel":
 			return begin(Root, "context.WithoutCancel drops the deadline")
+		case "WithCancel", "WithCancelCause":
+			if timed(call) {
+				return begin(Bounded, "context."+name+", which a timer calls")
+			}
 		}
 	case "net/http":
 		switch {

@@ -2,6 +2,7 @@ package scope
 
 import (
 	"go/ast"
+	"go/token"
 	"go/types"
 	"strings"
 
@@ -98,7 +99,7 @@ func closure(root *types.Package, judged map[*types.Package]*program.Package) []
 }
 
 // servesOrLoops reports whether pkg has a call that listens or serves, a ticker, or a
-// loop without a condition that sleeps or selects.
+// loop without an end that sleeps or selects.
 func servesOrLoops(pkg *program.Package) bool {
 	found := false
 	for _, syntax := range pkg.Files {
@@ -155,21 +156,58 @@ func isServing(fn *types.Func) bool {
 	return strings.HasPrefix(name, "ListenAndServe") || name == "StartHTTPServer"
 }
 
-// waits reports whether a loop's body waits for events or for the next turn.
+// waits reports whether a loop's body waits for events, or sleeps and never leaves the loop:
+// one that sleeps until something is there is a retry, which tools have as well.
 func waits(info *types.Info, body *ast.BlockStmt) bool {
-	found := false
+	selects, sleeps := false, false
 	ast.Inspect(body, func(n ast.Node) bool {
 		switch n := n.(type) {
 		case *ast.SelectStmt:
-			found = true
+			selects = true
 		case *ast.CallExpr:
 			if fn := calleeOf(info, n); fn != nil && fn.Pkg() != nil && fn.Pkg().Path() == "time" && (fn.Name() == "Sleep" || fn.Name() == "After") {
-				found = true
+				sleeps = true
 			}
 		case *ast.FuncLit:
 			return false
 		}
-		return !found
+		return !selects
 	})
+	return selects || sleeps && !leaves(body)
+}
+
+// leaves reports whether a loop's body may end the loop.
+func leaves(body *ast.BlockStmt) bool {
+	found := false
+	inner := 0 // loops and switches that a break without a label ends
+	var visit func(n ast.Node) bool
+	visit = func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.ReturnStmt:
+			found = true
+		case *ast.BranchStmt:
+			found = found || n.Tok == token.GOTO || n.Tok == token.BREAK && (inner == 0 || n.Label != nil)
+		case *ast.FuncLit:
+			return false
+		case *ast.ForStmt:
+			return enter(n.Body, &inner, visit)
+		case *ast.RangeStmt:
+			return enter(n.Body, &inner, visit)
+		case *ast.SwitchStmt:
+			return enter(n.Body, &inner, visit)
+		case *ast.TypeSwitchStmt:
+			return enter(n.Body, &inner, visit)
+		}
+		return true
+	}
+	ast.Inspect(body, visit)
 	return found
+}
+
+// enter visits what is in the body of an inner loop or switch.
+func enter(body *ast.BlockStmt, inner *int, visit func(ast.Node) bool) bool {
+	*inner++
+	ast.Inspect(body, visit)
+	*inner--
+	return false
 }

@@ -64,6 +64,7 @@ func TestKind(t *testing.T) {
 		"shop/store":       scope.Service,
 		"shop/print":       scope.Tool,
 		"shop/cmd/shopd":   scope.Service,
+		"shop/cmd/poller":  scope.Service,
 		"shop/cmd/shopctl": scope.Tool,
 		"shop/legacy/old":  scope.Library,
 	} {

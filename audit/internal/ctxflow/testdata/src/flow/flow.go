@@ -352,3 +352,84 @@ func poll(ctx context.Context) {
 		return nil
 	})
 }
+
+func timers(limit time.Duration) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	watchdog := time.AfterFunc(limit, cancel)
+	defer watchdog.Stop()
+	wait(ctx) // is bounded
+	because, cause := context.WithCancelCause(context.Background())
+	time.AfterFunc(limit, func() { cause(context.DeadlineExceeded) })
+	wait(because) // is bounded
+	slept, wake := context.WithCancel(context.Background())
+	go func() {
+		time.Sleep(limit)
+		wake()
+	}()
+	wait(slept) // is bounded
+	received, stop := context.WithCancel(context.Background())
+	go func() {
+		<-time.After(limit)
+		stop()
+	}()
+	wait(received) // is bounded
+	quiet, end := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	defer close(done)
+	go func() {
+		timer := time.NewTimer(limit)
+		defer timer.Stop()
+		select {
+		case <-done:
+		case <-timer.C:
+			end()
+		}
+	}()
+	wait(quiet) // is bounded
+	logged, finish := context.WithCancel(context.Background())
+	defer finish()
+	time.AfterFunc(limit, func() { println("it takes long") })
+	wait(logged) // is root
+	other, leave := context.WithCancel(context.Background())
+	go func() {
+		select {
+		case <-done:
+			leave()
+		case <-time.After(limit):
+		}
+	}()
+	wait(other) // is root
+	late, last := context.WithCancel(context.Background())
+	wait(late) // is root
+	time.Sleep(limit)
+	last()
+	asked, no := context.WithCancel(context.Background())
+	go func() {
+		for range time.Tick(limit) {
+			if debug || len(os.Args) > 3 {
+				no()
+			}
+		}
+	}()
+	wait(asked) // is root
+}
+
+type watched struct {
+	context.Context
+	watchdog *time.Timer
+}
+
+func watch(ctx context.Context, limit time.Duration) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	watchedWork(&watched{Context: ctx, watchdog: time.AfterFunc(limit, cancel)})
+}
+
+func watchedWork(t *watched) {
+	wait(t) // is bounded
+	req, err := http.NewRequestWithContext(t, http.MethodGet, "http://localhost", nil)
+	if err == nil {
+		send(req) // is bounded
+	}
+}

@@ -1,7 +1,10 @@
-// Command shopctl does one thing and ends.
+// Command shopctl does one thing, as often as it takes, and ends.
 package main
 
 import (
+	"os"
+	"time"
+
 	"shop"
 	"shop/print"
 )
@@ -11,6 +14,19 @@ func main() {
 		if i > shop.Price() {
 			break
 		}
+		time.Sleep(time.Second)
 	}
+	_ = appears("price")
 	print.Print()
+}
+
+func appears(name string) bool {
+	for {
+		for range 3 {
+			if _, err := os.Stat(name); err == nil {
+				return true
+			}
+		}
+		<-time.After(time.Second)
+	}
 }
