@@ -26,27 +26,39 @@ func onTimer(cancel ssa.Value, maker *ssa.Function, seen map[ssa.Value]bool) boo
 	}
 	seen[cancel] = true
 	for _, user := range *cancel.Referrers() {
-		switch user := user.(type) {
-		case *ssa.ChangeType:
-			if onTimer(user, maker, seen) {
-				return true
-			}
-		case *ssa.Store:
-			if user.Val != cancel {
-				continue
-			}
-			for _, load := range loadsOf(user.Addr, make(map[ssa.Value]bool)) {
-				if onTimer(load, maker, seen) {
-					return true
-				}
-			}
-		case ssa.CallInstruction:
-			if isAfterFunc(user, cancel) || user.Common().Value == cancel && (inAfterFunc(user.Parent()) || user.Parent() != maker && hasWaited(user)) {
+		if call, ok := user.(ssa.CallInstruction); ok && callsOnTimer(call, cancel, maker) {
+			return true
+		}
+		for _, same := range copiesOf(user, cancel) {
+			if onTimer(same, maker, seen) {
 				return true
 			}
 		}
 	}
 	return false
+}
+
+// callsOnTimer reports whether call, a user of cancel, is a timer's: it gives cancel to
+// time.AfterFunc, or calls it in what a timer runs.
+func callsOnTimer(call ssa.CallInstruction, cancel ssa.Value, maker *ssa.Function) bool {
+	if isAfterFunc(call, cancel) {
+		return true
+	}
+	in := call.Parent()
+	return call.Common().Value == cancel && (inAfterFunc(in) || in != maker && hasWaited(call))
+}
+
+// copiesOf returns the values that user makes of cancel and that are the same function.
+func copiesOf(user ssa.Instruction, cancel ssa.Value) []ssa.Value {
+	switch user := user.(type) {
+	case *ssa.ChangeType:
+		return []ssa.Value{user}
+	case *ssa.Store:
+		if user.Val == cancel {
+			return loadsOf(user.Addr, make(map[ssa.Value]bool))
+		}
+	}
+	return nil
 }
 
 // loadsOf returns what reads a local variable, in whatever function.
