@@ -25,8 +25,7 @@ func (l *Limiter) settle(now time.Duration) {
 	inFlight := l.slots.inFlight()
 	if inFlight > l.estimate.current() {
 		l.drains.Store(true)
-		// A queue in the server becomes as much shorter as the limit.
-		l.drainFor = time.Duration(float64(l.typical()) * min(1, float64(l.estimate.current())/float64(max(before, 1))))
+		l.drainFor = min(seconds(l.estimate.expected()), longest)
 		l.drain(now, inFlight)
 		l.window.opens.Store(never)
 		return

@@ -44,6 +44,7 @@ type estimate struct {
 	limit   float64
 	base    float64 // seconds; 0 until the first window
 	latency float64 // seconds: that of the last window
+	at      float64 // the limit that it was had with
 	rate    float64 // completions per second, smoothed
 	usual   float64 // completions per second when the limit is not in use
 	shadow  bool    // the limit does not bind: there are no experiments
@@ -107,7 +108,7 @@ func (e *estimate) add(s sample) {
 	if e.latency == 0 {
 		e.rate = x
 	}
-	e.latency = r
+	e.latency, e.at = r, e.limit
 	if e.base == 0 && useful >= 0.5 {
 		e.base = r
 	}
@@ -162,7 +163,7 @@ func (e *estimate) idle(s sample, r, used, useful float64) {
 	case e.limit > room:
 		e.limit += (room - e.limit) * portion(s.length, idleDecay)
 	case r < 1.2*e.base:
-		e.limit = room
+		e.limit = min(room, max(2*e.limit, idleLimit))
 	}
 }
 
@@ -180,6 +181,12 @@ func (e *estimate) drift(s sample, r, useful float64) {
 		}
 		e.base += portion(s.length, seconds(rise)) * (min(r, 4*e.base) - e.base)
 	}
+}
+
+// expected returns how long calls are expected to take with the present limit, in seconds.
+// If it was lowered since they were measured, the queue in the server becomes as much shorter.
+func (e *estimate) expected() float64 {
+	return max(e.latency*min(e.limit/max(e.at, 1), 1), min(e.base, e.latency))
 }
 
 // portion returns how much of a difference is made up for in d.

@@ -102,7 +102,8 @@ func TestEstimate(t *testing.T) {
 		{"idle: room for a burst, lost slowly", idle, []row{
 			{ms: 10, x: 100, peak: 2, wantL: 96 - 64*0.095, wantBase: 10},
 		}},
-		{"idle: room for a burst, had at once", settled, []row{
+		{"idle: room for a burst, had soon", settled, []row{
+			{ms: 10, x: 100, peak: 20, wantL: 48, wantBase: 10},
 			{ms: 10, x: 100, peak: 20, wantL: 60, wantBase: 10},
 		}},
 		{"idle and slow: no more room", settled, []row{
@@ -219,4 +220,26 @@ func FuzzEstimate(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Where the limit was lowered, the queue in the server is to become shorter, but no call
+// faster than when it is alone.
+func TestExpected(t *testing.T) {
+	for _, test := range []struct {
+		limit, at, base, latency float64
+		want                     float64
+	}{
+		{limit: 30, at: 30, base: 0.05, latency: 0.3, want: 0.3},
+		{limit: 10, at: 30, base: 0.05, latency: 0.3, want: 0.1},
+		{limit: 60, at: 30, base: 0.05, latency: 0.3, want: 0.3},
+		{limit: 3, at: 30, base: 0.05, latency: 0.3, want: 0.05},
+		{limit: 30, at: 30, base: 0.05, latency: 0.04, want: 0.04},
+		{limit: 3, at: 30, base: 0.05, latency: 0.04, want: 0.04},
+		{limit: 32, want: 0}, // nothing was measured
+	} {
+		e := estimate{limit: test.limit, at: test.at, base: test.base, latency: test.latency}
+		if got := e.expected(); math.Abs(got-test.want) > 1e-9 {
+			t.Errorf("%+v: got %.3fs, want %.3fs", e, got, test.want)
+		}
+	}
 }

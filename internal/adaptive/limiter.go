@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// hopelessRatio is how many times the typical latency a waiter must have left to be
+// hopelessRatio is how many times the expected latency a waiter must have left to be
 // given a slot.
 const hopelessRatio = 1.5
 
@@ -218,7 +218,7 @@ func (l *Limiter) fill(now time.Duration) {
 		w := l.queue.pop()
 		// Only who had to wait is dropped: a free slot always starts work, or nothing
 		// would be learned any more.
-		if w.deadline != 0 && w.deadline-now < seconds(hopelessRatio*l.estimate.latency) {
+		if w.deadline != 0 && w.deadline-now < seconds(hopelessRatio*l.estimate.expected()) {
 			l.drop(now, w, Hopeless)
 			l.window.block(now) // whoever comes next finds the slot free that should have been in use
 			continue

@@ -192,6 +192,44 @@ func TestHopeless(t *testing.T) {
 	}
 }
 
+// What calls took in the overload says little once the limit was lowered: whoever waits
+// now is not dropped for it.
+func TestNobodyIsHopelessForWhatIsOver(t *testing.T) {
+	c := newCounter(t, Config{})
+	now := time.Second
+	// Each call takes 20ms while few are in flight.
+	for range windowCalls {
+		now += 20 * time.Millisecond
+		c.TryAdmit(now)
+		c.Release(now, 20*time.Millisecond, Completed)
+	}
+	// Then all slots are taken, others want them, and each takes 320ms.
+	for c.TryAdmit(now) {
+	}
+	before := c.Snapshot().Limit
+	for range 10 * windowCalls {
+		now += 10 * time.Millisecond
+		if c.TryAdmit(now); c.Snapshot().Limit < before {
+			break
+		}
+		c.Refuse(now, BestEffort)
+		c.arrive(now, "a", BestEffort, 0)
+		c.Release(now, 320*time.Millisecond, Completed)
+	}
+	after := c.Snapshot()
+	if after.Limit >= before || after.Latency != 320*time.Millisecond {
+		t.Fatalf("got %+v, want a limit under %d and a latency of 320ms", after, before)
+	}
+	const patience = 400 * time.Millisecond // less than 1.5 times 320ms
+	c.arrive(now, "critical", Critical, now+patience)
+	c.woken = nil
+	for c.Snapshot().InFlight >= after.Limit && len(c.woken) == 0 {
+		now += time.Millisecond
+		c.Release(now, 320*time.Millisecond, Completed)
+	}
+	c.wantWoken("critical admitted")
+}
+
 func TestClose(t *testing.T) {
 	c := newCounter(t, Config{})
 	c.occupy(0)
