@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
@@ -897,6 +899,44 @@ func TestA10_188_RefusedStream(t *testing.T) {
 		if wantStatus(t, err, codes.Canceled); time.Since(at) != time.Second || !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v after %v, want the caller's end after 1s", err, time.Since(at))
 		}
+	})
+}
+
+// slowEnd has the end of each span take some time.
+type slowEnd struct{ sdktrace.SpanProcessor }
+
+func (p slowEnd) OnEnd(s sdktrace.ReadOnlySpan) {
+	time.Sleep(time.Millisecond)
+	p.SpanProcessor.OnEnd(s)
+}
+
+// An attempt whose end another goroutine is still telling has failed all the same, and is
+// made again.
+func TestStreamWhoseEndTakesTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shop{stream: func(v visit, stream grpc.ServerStream) error {
+			if v.number == 1 {
+				<-stream.Context().Done()
+				return nil
+			}
+			return tell(stream, "news")
+		}}
+		unhurried := policyFunc(func(ctx context.Context, c firebreak.Call, next firebreak.Handler) (any, error) {
+			result, err := next(ctx, c)
+			time.Sleep(time.Second) // what is still told is told by then
+			return result, err
+		})
+		r := newTraces(sdktrace.WithSpanProcessor(slowEnd{sdktrace.NewSimpleSpanProcessor(tracetest.NewNoopExporter())}))
+		conn := s.serve(t, r.through(atOnce(), timeout.New(2*time.Second), unhurried)...)
+		stream, err := open(t.Context(), conn, feed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := read(stream)
+		if wantStatus(t, err, codes.OK); len(got) != 1 {
+			t.Errorf("got %q, want one message", got)
+		}
+		s.wantVisits(t, feed, 2)
 	})
 }
 

@@ -124,7 +124,7 @@ func beginServerStream(ctx context.Context, c firebreak.Call) (any, error) {
 		x.settle()
 		x.contextEnded() // gRPC may be about to say so
 	}
-	if md == nil && x.Ended() && x.failed() != nil {
+	if md == nil && x.released.Load() && x.failed() != nil { // Ended may be to come: another goroutine is at it
 		note := *x.note
 		if s.isCommitted() {
 			note.Repeat = firebreak.RepeatNever
