@@ -64,10 +64,14 @@ func (d dialCall) judge(pass *rule.Pass, instr ssa.Instruction, call ssa.CallIns
 	if d.name == "net.Dial" {
 		fixes = withLimit(pass, call, "DialTimeout", pass.Settings.DialTimeout)
 	}
+	forName := ", and for its name as well"
+	if d.name == "net.DialTCP" { // it is given the address
+		forName = ""
+	}
 	pass.Report(rule.Finding{
 		Fixes: fixes,
 		Pos:   start(pass, call), End: end(pass, call), Func: enclosing(instr), Severity: inFunc(pass, instr.Parent(), rule.Medium), Operation: d.name,
-		Message: d.name + " waits for the peer as long as the system does, about two minutes, and for its name as well; " + d.fix,
+		Message: d.name + " waits for the peer as long as the system does, about two minutes" + forName + "; " + d.fix,
 	})
 }
 

@@ -34,6 +34,10 @@ func own(l net.Listener) { net.Dial("tcp", l.Addr().String()) }
 
 func limited(addr string) { net.DialTimeout("tcp", addr, time.Second) }
 
+func byAddress(addr *net.TCPAddr) (*net.TCPConn, error) {
+	return net.DialTCP("tcp", nil, addr) // want "TA301: net.DialTCP waits for the peer as long as the system does, about two minutes; use"
+}
+
 func call(addr string) (*rpc.Client, error) {
 	return rpc.Dial("tcp", addr) // want "TA301: rpc.Dial waits for the peer"
 }
