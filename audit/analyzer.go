@@ -78,7 +78,7 @@ func (a *analyzer) run(pass *analysis.Pass) (any, error) {
 	}
 	e := engine.New(p, engine.Config{
 		Catalog: read.Catalog, Rules: rules.All(), Levels: read.Levels, Settings: read.Settings, Exclude: read.Exclude,
-		Programs: read.Programs, Partial: true,
+		Programs: read.Programs, Nosec: read.Nosec, Partial: true,
 	})
 	for _, f := range e.Run() {
 		if f.Suppressed == nil && f.Level >= a.level {

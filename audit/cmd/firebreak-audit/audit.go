@@ -131,7 +131,7 @@ func (c *command) once(ctx context.Context, o *options, progress *progress) (*ou
 	collector := result.NewCollector(loaded, o.dir)
 	for _, f := range engine.Run(loaded, engine.Config{
 		Catalog: o.config.Catalog, Rules: rules.All(), Levels: o.config.Levels, Settings: o.config.Settings, Exclude: o.config.Exclude,
-		Programs: o.config.Programs,
+		Programs: o.config.Programs, Nosec: o.config.Nosec,
 	}) {
 		run.Results = append(run.Results, collector.Add(f))
 	}

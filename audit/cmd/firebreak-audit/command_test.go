@@ -45,6 +45,11 @@ func main() { _ = http.ListenAndServe(":8080", nil) }
 	broken = "package broken\n\nfunc f() { undefined() }\n"
 )
 
+// gosecs returns code with a suppression of gosec's on the server.
+func gosecs(code, rules string) string {
+	return strings.Replace(code, "\"}\n", "\"} // #nosec "+rules+"\n", 1)
+}
+
 // lay writes m to a directory of its own, and returns that.
 func lay(t *testing.T, m module) string {
 	t.Helper()
@@ -113,6 +118,12 @@ func TestExitCodes(t *testing.T) {
 		"build tags":          {module{"a.go": clean, "b.go": "//go:build slow\n\n" + server}, []string{"-tags=slow"}, 1, "b.go:8:12: [TA201", "1 error\n"},
 		"suppressed":          {module{"a.go": strings.Replace(server, "server :=", "//firebreak-audit:ignore TA201 reason=\"loopback\"\n\tserver :=", 1)}, nil, 0, "", "nothing found (1 suppressed)\n"},
 		"unknown suppression": {module{"a.go": "package shop\n\n//firebreak-audit:ignore TA999 reason=\"x\"\nvar x = 1\n"}, []string{"-fail-on=note"}, 1, "a.go:3:1: [TA901 note/low] this suppression names TA999, which is no rule", "1 note\n"},
+
+		"nosec does not count":   {module{"a.go": gosecs(server, "G112")}, nil, 1, "[TA201 error/", "1 error\n"},
+		"nosec":                  {module{"a.go": gosecs(server, "G112 -- loopback")}, []string{"-compat-nosec", "-v"}, 0, "suppressed at a.go:6:40: loopback", "nothing found (1 suppressed)\n"},
+		"nosec by configuration": {module{"a.go": gosecs(server, "G112"), config.Name: "compat-nosec: true\n"}, nil, 0, "", "nothing found (1 suppressed)\n"},
+		"nosec of another rule":  {module{"a.go": gosecs(server, "G114, G402")}, []string{"-compat-nosec"}, 1, "[TA201 error/", "1 error\n"},
+		"nosec of no rule":       {module{"a.go": gosecs(server, "")}, []string{"-compat-nosec"}, 1, "[TA201 error/", "1 error\n"},
 
 		"version":            {module{}, []string{"-version"}, 0, "firebreak-audit ", ""},
 		"help":               {module{}, []string{"-help"}, 0, "", "exit codes: 0 nothing"},

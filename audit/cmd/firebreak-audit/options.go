@@ -41,6 +41,7 @@ type options struct {
 	markdownFile  string
 	runtimeFile   string
 	fix           bool
+	nosec         bool
 	verbose       bool
 	version       bool
 	patterns      []string
@@ -123,6 +124,7 @@ func (c *command) flags(verb string, o *options) *flag.FlagSet {
 	flags.StringVar(&o.htmlFile, "html", "", "also write a page to `FILE`")
 	flags.StringVar(&o.sarifFile, "sarif", "", "also write SARIF 2.1.0 to `FILE`")
 	flags.StringVar(&o.markdownFile, "markdown", "", "also write a summary for a pull request to `FILE`")
+	flags.BoolVar(&o.nosec, "compat-nosec", false, "accept #nosec G112 and G114, gosec's suppressions of what are TA201 and TA202 here")
 	flags.BoolVar(&o.fix, "fix", false, "apply the fixes that are safe")
 	flags.BoolVar(&o.verbose, "v", false, "print uses, where contexts came from, and what is suppressed or known")
 	flags.BoolVar(&o.version, "version", false, "print the version")
@@ -171,6 +173,7 @@ func (o *options) readConfig() error {
 		}
 		o.config = read
 	}
+	o.config.Nosec = o.config.Nosec || o.nosec
 	if o.only == "" {
 		return nil
 	}

@@ -44,6 +44,7 @@ type Config struct {
 	Programs map[string]scope.Kind // by directory, from the root of the module
 	Settings rule.Settings
 	Catalog  *catalog.Catalog // nil is that which comes with the auditor
+	Nosec    bool             // suppressions of gosec count, too
 }
 
 // Default returns the configuration where there is no file.
@@ -118,6 +119,7 @@ func (r *reader) keys(c *Config) map[string]key {
 				c.Programs[filepath.ToSlash(filepath.Clean(dir.Value))] = known
 			})
 		},
+		"compat-nosec": func(path string, value *yaml.Node) { c.Nosec = r.boolean(path, value) },
 		"fix": func(path string, value *yaml.Node) {
 			r.mapping(path, value, map[string]key{
 				"call-timeout":   func(path string, value *yaml.Node) { c.Settings.CallTimeout = r.duration(path, value) },
@@ -234,6 +236,13 @@ func (r *reader) catalog(path string, node *yaml.Node) *catalog.Catalog {
 		known = more.Over(known)
 	}
 	return known
+}
+
+func (r *reader) boolean(path string, node *yaml.Node) (yes bool) {
+	if node.Tag != "!!bool" || node.Decode(&yes) != nil {
+		r.problemf(node, "%s is %s, want true or false", path, shown(node))
+	}
+	return yes
 }
 
 func (r *reader) duration(path string, node *yaml.Node) time.Duration {

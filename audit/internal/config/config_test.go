@@ -60,7 +60,9 @@ fix:
   call-timeout: 5s
   dial-timeout: 300ms
   header-timeout: 1m
+compat-nosec: true
 `, &config.Config{
+			Nosec:    true,
 			Levels:   map[string]rule.Level{"TA102": rule.Warning, "TA601": rule.Off},
 			FailOn:   rule.Note,
 			Exclude:  []string{"internal/legacy", "gen"},
@@ -103,8 +105,9 @@ fix:
   call-timeout: 0s
   dial-timeout: ten
   other: 1s
+compat-nosec: G112
 `, []string{
-			"c.yaml:2: fail_on is no key, want one of catalogs, exclude, fail-on, fix, programs, rules",
+			"c.yaml:2: fail_on is no key, want one of catalogs, compat-nosec, exclude, fail-on, fix, programs, rules",
 			`c.yaml:4: rules.TA102 is "loud", want off, note, warning or error`,
 			"c.yaml:5: rules.TA103 is no rule",
 			"c.yaml:6: rules.TA601 is a list, want off, note, warning or error",
@@ -115,6 +118,7 @@ fix:
 			`c.yaml:14: fix.call-timeout is "0s", want a time over 0, as in 30s`,
 			`c.yaml:15: fix.dial-timeout is "ten", want a time over 0, as in 30s`,
 			"c.yaml:16: fix.other is no key, want one of call-timeout, dial-timeout, header-timeout",
+			`c.yaml:17: compat-nosec is "G112", want true or false`,
 		}},
 		"directories": {"exclude: [/tmp, ../other, '', a: b]", []string{
 			`c.yaml:1: exclude has "", want text`,

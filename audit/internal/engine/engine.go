@@ -27,6 +27,9 @@ type Config struct {
 	Exclude  []string              // directories, as scope.New takes them
 	Programs map[string]scope.Kind // of commands, by directory, as scope.Scope.Declare takes them
 
+	// Nosec has the suppressions of gosec count that are about timeouts.
+	Nosec bool
+
 	// Partial says that the Program is one package of several: a suppression that
 	// suppresses nothing in it may be needed in the whole.
 	Partial bool
@@ -104,7 +107,7 @@ func (e *Engine) Run() []rule.Finding {
 // answers.
 func (e *Engine) suppressions(findings []rule.Finding) []rule.Finding {
 	config := e.config
-	directives := suppress.Read(e.pass.Program, config.find)
+	directives := suppress.Read(e.pass.Program, config.find, config.Nosec)
 	for i := range findings {
 		directives.Apply(&findings[i])
 	}

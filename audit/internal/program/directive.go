@@ -12,10 +12,13 @@ import (
 //	//firebreak-audit:ignore TA102,TA103 reason="an upload of any size"
 //	//firebreak-audit:unbounded reason="a watch, ended by its heartbeat"
 //
-// It may have a space after the slashes, which gofmt puts there in a doc comment.
+// It may have a space after the slashes, which gofmt puts there in a doc comment. With
+// those of gosec there are also
+//
+//	// #nosec G112 -- only the load balancer connects
 type Directive struct {
 	Pos, End token.Pos
-	Verb     string        // "ignore", "unbounded", or what else stands there
+	Verb     string        // "ignore", "unbounded", "#nosec", or what else stands there
 	Rules    []string      // IDs or names of rules, as written
 	Reason   string        // "" if there is none
 	Problem  string        // what is wrong with how it is written, or ""
@@ -31,20 +34,33 @@ type Directive struct {
 
 const directivePrefix = "firebreak-audit:"
 
-// Directives returns those of file, in source order.
-func Directives(fset *token.FileSet, file *ast.File) []*Directive {
+// Nosec is the Verb of a suppression of gosec's.
+const Nosec = "#nosec"
+
+// Directives returns those of file, in source order, with those of gosec if nosec is true.
+func Directives(fset *token.FileSet, file *ast.File, nosec bool) []*Directive {
 	var found []*Directive
 	for _, group := range file.Comments {
 		for _, comment := range group.List {
-			if d := parseDirective(comment); d != nil {
-				d.Line, d.Alone = fset.Position(group.End()).Line+1, true
-				found = append(found, d)
+			d := parseDirective(comment)
+			if d == nil && nosec {
+				d = parseNosec(comment)
 			}
+			if d == nil {
+				continue
+			}
+			d.Line, d.Alone = fset.Position(group.End()).Line+1, true
+			found = append(found, d)
 		}
 	}
-	if len(found) == 0 {
-		return nil
+	if len(found) > 0 {
+		place(fset, file, found)
 	}
+	return found
+}
+
+// place sets what the directives are about, where that is not the line below.
+func place(fset *token.FileSet, file *ast.File, found []*Directive) {
 	ownLine := make(map[int]*Directive, len(found))
 	for _, d := range found {
 		ownLine[fset.Position(d.Pos).Line] = d
@@ -70,7 +86,6 @@ func Directives(fset *token.FileSet, file *ast.File) []*Directive {
 		}
 		return true
 	})
-	return found
 }
 
 func parseDirective(comment *ast.Comment) *Directive {
@@ -99,6 +114,22 @@ func parseDirective(comment *ast.Comment) *Directive {
 		d.Reason = strings.TrimSpace(d.Reason)
 	}
 	return d
+}
+
+// parseNosec reads a suppression of gosec's that names rules. One of everything answers
+// nothing here: it need not be about timeouts.
+func parseNosec(comment *ast.Comment) *Directive {
+	text := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(comment.Text, "//"), "/*"), "*/")
+	text, ok := strings.CutPrefix(strings.TrimSpace(text), Nosec)
+	if !ok {
+		return nil
+	}
+	list, reason, _ := strings.Cut(text, "--")
+	rules := strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ';' || r == ' ' || r == '\t' })
+	if len(rules) == 0 {
+		return nil
+	}
+	return &Directive{Pos: comment.Pos(), End: comment.End(), Verb: Nosec, Rules: rules, Reason: strings.TrimSpace(reason)}
 }
 
 // Unbounded reports whether the doc comment of decl says that the function waits without

@@ -2,6 +2,9 @@
 //
 //	//firebreak-audit:ignore TA102 reason="an upload of any size; its reader has an idle limit"
 //	//firebreak-audit:unbounded reason="a watch, ended by its heartbeat"
+//	// #nosec G112 -- only the load balancer connects
+//
+// The last one is gosec's, and counts if it is asked for.
 //
 // A directive counts for the line it stands on, or, alone on its line, for the statement,
 // declaration or field below, as far as its blocks; in the doc comment of a function, for
@@ -47,13 +50,16 @@ type directive struct {
 	used map[string]bool // by the ID of a rule
 }
 
-// Read returns the directives of p. known finds a rule by its ID or name, and returns nil
-// if there is none.
-func Read(p *program.Program, known func(idOrName string) *rule.Rule) *Set {
+// gosec has the rules of gosec that are about what a rule of the auditor is about.
+var gosec = map[string]string{"G112": "TA201", "G114": "TA202"}
+
+// Read returns the directives of p, with those of gosec if nosec is true. known finds a rule
+// by its ID or name, and returns nil if there is none.
+func Read(p *program.Program, known func(idOrName string) *rule.Rule, nosec bool) *Set {
 	s := &Set{fset: p.Fset, files: make(map[*token.File]*file), known: known}
 	for _, pkg := range p.Packages {
 		for _, syntax := range pkg.Files {
-			found := program.Directives(p.Fset, syntax)
+			found := program.Directives(p.Fset, syntax, nosec)
 			if len(found) == 0 {
 				continue
 			}
@@ -86,6 +92,9 @@ func (s *Set) Apply(f *rule.Finding) {
 			d.used[f.Rule.ID] = true
 			if f.Suppressed == nil {
 				f.Suppressed = &rule.Suppression{Pos: d.Pos, Reason: d.Reason}
+				if d.Verb == program.Nosec && d.Reason == "" {
+					f.Suppressed.Reason = directiveText(d)
+				}
 			}
 		}
 	}
@@ -99,6 +108,8 @@ func (s *Set) counts(d *directive, r *rule.Rule) bool {
 	switch d.Verb {
 	case unbounded:
 		return true
+	case program.Nosec:
+		return slices.ContainsFunc(d.Rules, func(name string) bool { return gosec[name] == r.ID })
 	case ignore:
 		return d.Reason != "" && slices.ContainsFunc(d.Rules, func(name string) bool {
 			known := s.known(name)
@@ -140,7 +151,7 @@ func (s *Set) problems(d *directive, ran func(*rule.Rule) bool) []rule.Finding {
 	switch {
 	case d.Problem != "":
 		return []rule.Finding{{Message: "this suppression is not applied: " + d.Problem}}
-	case d.Verb == unbounded:
+	case d.Verb == unbounded, d.Verb == program.Nosec:
 		return nil
 	case d.Verb != ignore:
 		return []rule.Finding{{Message: fmt.Sprintf("firebreak-audit:%s is no directive, want ignore or unbounded", d.Verb)}}
@@ -178,5 +189,9 @@ func (s *Set) remove(d *directive) analysis.SuggestedFix {
 }
 
 func directiveText(d *directive) string {
-	return strings.TrimSpace("firebreak-audit:" + d.Verb + " " + strings.Join(d.Rules, ","))
+	verb := "firebreak-audit:" + d.Verb
+	if d.Verb == program.Nosec {
+		verb = d.Verb
+	}
+	return strings.TrimSpace(verb + " " + strings.Join(d.Rules, ","))
 }

@@ -72,6 +72,37 @@ func TestApply(t *testing.T) {
 	}
 }
 
+func TestNosec(t *testing.T) {
+	all := []*rule.Rule{
+		{ID: "TA201", Level: rule.Error, Run: calls}, {ID: "TA202", Level: rule.Error, Run: calls},
+		{ID: "TA901", Name: "stale-suppression", Level: rule.Note},
+	}
+	for _, nosec := range []bool{true, false} {
+		got := make(map[string]string)
+		for _, f := range engine.Run(ruletest.Load(t, "testdata", "gosec"), engine.Config{Rules: all, Nosec: nosec}) {
+			if f.Suppressed != nil {
+				got[f.Message+" "+f.Rule.ID] = f.Suppressed.Reason
+			}
+			if f.Rule.ID == "TA901" {
+				t.Errorf("got %q, want nothing said of what is gosec's", f.Message)
+			}
+		}
+		want := map[string]string{}
+		if nosec {
+			want = map[string]string{
+				"same line TA201":  "only the load balancer connects",
+				"both TA201":       "#nosec G112,G114",
+				"both TA202":       "#nosec G112,G114",
+				"line above TA202": "debugging",
+				"other form TA201": "#nosec G112",
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("nosec %v: reasons (-want +got):\n%s", nosec, diff)
+		}
+	}
+}
+
 func TestStale(t *testing.T) {
 	ofTA999 := "this suppression of TA999 suppresses nothing: delete it"
 	malformed := []string{
