@@ -35,6 +35,38 @@ func TestFixSettings(t *testing.T) {
 	}
 }
 
+// A field that is added stands where somebody would write it.
+func TestFixLiterals(t *testing.T) {
+	const before = `package shop
+
+import (
+	"net/http"
+	"time"
+)
+
+func serve(h http.Handler) {
+	_ = (&http.Server{Addr: ":80"}).ListenAndServe()
+	server := &http.Server{ // public
+		// All interfaces.
+		Addr:    ":80",
+		Handler: h, // the shop
+	}
+	_ = server.ListenAndServe()
+	time.Sleep(time.Second)
+}
+`
+	dir := lay(t, module{"a.go": before})
+	if code, _, stderr := run(t, dir, "-fix"); code != exitClean {
+		t.Errorf("got %d, %q", code, stderr)
+	}
+	want := strings.Replace(before, `":80"}`, `":80", ReadHeaderTimeout: 10 * time.Second}`, 1)
+	want = strings.Replace(want, "Addr:    \":80\",\n\t\tHandler: h, // the shop\n",
+		"Addr:              \":80\",\n\t\tHandler:           h, // the shop\n\t\tReadHeaderTimeout: 10 * time.Second,\n", 1)
+	if got := read(t, filepath.Join(dir, "a.go")); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 func TestFixReadOnly(t *testing.T) {
 	dir := lay(t, module{"a.go": server, "cmd/b.go": serveFunc})
 	if err := os.Chmod(filepath.Join(dir, "cmd"), 0o500); err != nil { //nolint:gosec // a directory is entered

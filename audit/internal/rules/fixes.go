@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"go/types"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/tools/go/analysis"
@@ -33,7 +34,7 @@ func duration(pkg *program.Package, pos token.Pos, d time.Duration) (code string
 
 // setField returns the fix that gives a field of an object a duration where the object is
 // made, or nil if it is made in a form that has no place for it.
-func setField(o *object.Object, field string, d time.Duration) []analysis.SuggestedFix {
+func setField(pass *rule.Pass, o *object.Object, field string, d time.Duration) []analysis.SuggestedFix {
 	code, edits, ok := duration(o.Package, o.Pos, d)
 	if !ok {
 		return nil
@@ -41,7 +42,7 @@ func setField(o *object.Object, field string, d time.Duration) []analysis.Sugges
 	insert := field + ": " + code
 	switch lit, made := o.Literal, o.New(); {
 	case lit != nil:
-		change, possible := inLiteral(lit, field, insert)
+		change, possible := inLiteral(pass.Program.Fset, lit, field, insert)
 		if !possible {
 			return nil
 		}
@@ -55,8 +56,8 @@ func setField(o *object.Object, field string, d time.Duration) []analysis.Sugges
 	return []analysis.SuggestedFix{{Message: "set " + insert, TextEdits: edits}}
 }
 
-// inLiteral returns the edit that makes a composite literal set a field.
-func inLiteral(lit *ast.CompositeLit, field, insert string) (change analysis.TextEdit, ok bool) {
+// inLiteral returns the edit that makes a composite literal set a field, as the last one.
+func inLiteral(files *token.FileSet, lit *ast.CompositeLit, field, insert string) (change analysis.TextEdit, ok bool) {
 	for _, element := range lit.Elts {
 		pair, keyed := element.(*ast.KeyValueExpr)
 		if !keyed {
@@ -66,7 +67,14 @@ func inLiteral(lit *ast.CompositeLit, field, insert string) (change analysis.Tex
 			return analysis.TextEdit{Pos: pair.Pos(), End: pair.End(), NewText: []byte(insert)}, true
 		}
 	}
-	return analysis.TextEdit{Pos: lit.Lbrace + 1, End: lit.Lbrace + 1, NewText: []byte(insert + ",")}, true
+	at, text := lit.Lbrace+1, insert
+	if n := len(lit.Elts); n > 0 {
+		at, text = lit.Elts[n-1].End(), ", "+insert
+		if end := files.Position(lit.Rbrace); files.Position(at).Line < end.Line { // a line of its own
+			at, text = lit.Rbrace, "\t"+insert+",\n"+strings.Repeat("\t", end.Column-1)
+		}
+	}
+	return analysis.TextEdit{Pos: at, End: at, NewText: []byte(text)}, true
 }
 
 // qualified returns the selector of a call of a function of another package: http.Get.

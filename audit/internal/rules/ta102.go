@@ -36,7 +36,7 @@ func runHTTPClient(pass *rule.Pass) {
 		}
 		var fixes []analysis.SuggestedFix
 		if !v.escapes && !streams(o) {
-			fixes = setField(o, "Timeout", pass.Settings.CallTimeout)
+			fixes = setField(pass, o, "Timeout", pass.Settings.CallTimeout)
 		}
 		uses := v.places()
 		uses = append(uses, transportPlaces(pass, o)...)

@@ -34,7 +34,7 @@ func runHTTPServer(pass *rule.Pass) {
 			Pos: o.Pos, End: o.End, Func: o.Func, Severity: inKind(pass, o.Package, rule.High), Operation: "http.Server{}",
 			Message: fmt.Sprintf("this http.Server has no %s: a client that sends its header slowly, or never ends the TLS handshake, holds a connection for ever; set ReadHeaderTimeout", lacks),
 			Uses:    uses,
-			Fixes:   setField(o, "ReadHeaderTimeout", pass.Settings.HeaderTimeout),
+			Fixes:   setField(pass, o, "ReadHeaderTimeout", pass.Settings.HeaderTimeout),
 		})
 	}
 }

@@ -93,7 +93,7 @@ func runFrameworks(pass *rule.Pass) {
 		pass.Report(rule.Finding{
 			Pos: o.Pos, End: o.End, Func: o.Func, Severity: inKind(pass, o.Package, rule.Medium), Operation: "fasthttp.Server{}",
 			Message: "this fasthttp.Server has no ReadTimeout: a client that sends its request slowly holds a connection for ever; set ReadTimeout",
-			Fixes:   setField(o, "ReadTimeout", pass.Settings.HeaderTimeout),
+			Fixes:   setField(pass, o, "ReadTimeout", pass.Settings.HeaderTimeout),
 		})
 	}
 }

@@ -86,7 +86,7 @@ func judgeDialer(pass *rule.Pass, o *object.Object, class string) {
 	}
 	var fixes []analysis.SuggestedFix
 	if class == "net.Dialer" {
-		fixes = setField(o, "Timeout", pass.Settings.DialTimeout)
+		fixes = setField(pass, o, "Timeout", pass.Settings.DialTimeout)
 	}
 	pass.Report(rule.Finding{
 		Pos: o.Pos, End: o.End, Func: o.Func, Severity: inKind(pass, o.Package, rule.Medium), Operation: class + "{}",

@@ -47,7 +47,7 @@ func runSSH(pass *rule.Pass) {
 			Pos: o.Pos, End: o.End, Func: o.Func, Severity: inKind(pass, o.Package, rule.Medium), Operation: "ssh.ClientConfig{}",
 			Message: "this ssh.ClientConfig has no Timeout: connecting has no limit; set Timeout, which does not bound the handshake: for that, dial yourself and call SetDeadline before ssh.NewClientConn",
 			Uses:    uses,
-			Fixes:   setField(o, "Timeout", pass.Settings.DialTimeout),
+			Fixes:   setField(pass, o, "Timeout", pass.Settings.DialTimeout),
 		})
 	}
 }

@@ -85,7 +85,7 @@ func judgeWebsocketDialer(pass *rule.Pass, o *object.Object) {
 		Pos: o.Pos, End: o.End, Func: o.Func, Severity: inKind(pass, o.Package, rule.Medium), Operation: "websocket.Dialer{}",
 		Message: "this websocket.Dialer has no HandshakeTimeout: " + uses[0].Message + " at " + short(pass, uses[0].Pos) + "; set HandshakeTimeout",
 		Uses:    uses, Provenance: provenance,
-		Fixes: setField(o, "HandshakeTimeout", pass.Settings.DialTimeout),
+		Fixes: setField(pass, o, "HandshakeTimeout", pass.Settings.DialTimeout),
 	})
 }
 
