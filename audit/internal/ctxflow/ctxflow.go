@@ -88,8 +88,19 @@ type Flow struct {
 	memory  *memory
 	known   map[ssa.Value]Origin
 	results map[result]Origin
+	called  map[*ssa.Function]callers
 	active  map[any]int // what is being evaluated, with its depth
 	cut     int         // the least depth at which a cycle was cut during the evaluation at hand
+
+	// What holds as long as the evaluation lasts at which a cycle was cut. Without it a
+	// net of calls would be gone through by each of its ways.
+	guesses map[any]guess
+	guessed map[int][]any // by the depth of that evaluation
+}
+
+type guess struct {
+	origin Origin
+	cut    int
 }
 
 type result struct {
@@ -104,8 +115,11 @@ func New(p *program.Program, known *catalog.Catalog) *Flow {
 		catalog: known,
 		known:   make(map[ssa.Value]Origin),
 		results: make(map[result]Origin),
+		called:  make(map[*ssa.Function]callers),
 		active:  make(map[any]int),
 		cut:     uncut,
+		guesses: make(map[any]guess),
+		guessed: make(map[int][]any),
 	}
 }
 
@@ -164,7 +178,7 @@ func (f *Flow) outermost(v ssa.Value) Origin {
 
 const (
 	uncut    = 1 << 30
-	maxDepth = 200 // of one evaluation: what lies deeper is unknown
+	maxDepth = 2000 // of one evaluation: what lies deeper is unknown
 )
 
 // value evaluates v with a memory of what is known, and cuts cycles.
@@ -186,6 +200,10 @@ func (f *Flow) once(key any, evaluate func() Origin) (o Origin, final bool) {
 		f.cut = min(f.cut, depth)
 		return Origin{State: nothing}, false
 	}
+	if g, ok := f.guesses[key]; ok {
+		f.cut = min(f.cut, g.cut)
+		return g.origin, false
+	}
 	depth := len(f.active)
 	if depth > maxDepth {
 		f.cut = min(f.cut, 0)
@@ -196,13 +214,18 @@ func (f *Flow) once(key any, evaluate func() Origin) (o Origin, final bool) {
 	f.active[key] = depth
 	o = evaluate()
 	delete(f.active, key)
-	final = f.cut >= depth
-	if final {
-		f.cut = before
-	} else {
-		f.cut = min(f.cut, before)
+	for _, other := range f.guessed[depth] {
+		delete(f.guesses, other)
 	}
-	return o, final
+	delete(f.guessed, depth)
+	if f.cut >= depth {
+		f.cut = before
+		return o, true
+	}
+	f.guesses[key] = guess{o, f.cut}
+	f.guessed[f.cut] = append(f.guessed[f.cut], key)
+	f.cut = min(f.cut, before)
+	return o, false
 }
 
 // join returns what a value is that is a on one path and b on another.

@@ -22,10 +22,10 @@ func (f *Flow) parameter(p *ssa.Parameter) Origin {
 		return f.holder(p.Type())
 	}
 	o := Origin{State: Param, Param: p, Steps: []Step{{Pos: p.Pos(), Text: fmt.Sprintf("parameter %s of %s", p.Name(), fn.Name())}}}
-	calls, open := f.callers(fn)
-	o.Open = open
+	callers := f.callers(fn)
+	o.Open = callers.open
 	limited, other, all := Origin{State: nothing}, Origin{State: nothing}, true
-	for _, call := range calls {
+	for _, call := range callers.calls {
 		arg := call.argument(fn, p)
 		if arg == nil {
 			all = false
@@ -88,19 +88,29 @@ func (c caller) argument(fn *ssa.Function, p *ssa.Parameter) ssa.Value {
 	return nil
 }
 
-// callers returns the calls of fn that are known, and reports whether there may be others.
-func (f *Flow) callers(fn *ssa.Function) (calls []caller, open bool) {
-	for _, call := range f.program.Callers(fn) {
-		calls = append(calls, caller{CallInstruction: call})
+// callers are the calls of a function that are known.
+type callers struct {
+	calls []caller
+	open  bool // there may be others
+}
+
+func (f *Flow) callers(fn *ssa.Function) callers {
+	if known, ok := f.called[fn]; ok {
+		return known
 	}
-	calls = append(calls, f.invocations(fn)...)
-	open = f.isOpen(fn)
+	var c callers
+	for _, call := range f.program.Callers(fn) {
+		c.calls = append(c.calls, caller{CallInstruction: call})
+	}
+	c.calls = append(c.calls, f.invocations(fn)...)
+	c.open = f.isOpen(fn)
 	for _, user := range f.stored().values[fn] {
 		passed, known := f.passedOn(fn, user)
-		calls = append(calls, passed...)
-		open = open || !known
+		c.calls = append(c.calls, passed...)
+		c.open = c.open || !known
 	}
-	return calls, open
+	f.called[fn] = c
+	return c
 }
 
 // isOpen reports whether code that is not seen may call fn by its name.

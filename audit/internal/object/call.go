@@ -259,18 +259,22 @@ func (f *flow) returned(i item, instr ssa.CallInstruction, n int, outer *frame) 
 // callers returns the calls of fn that are known: direct ones, those through an interface
 // that its receiver satisfies, and those of function values of its type if it is used as one.
 func (t *Table) callers(fn *ssa.Function) []ssa.CallInstruction {
-	found := t.program.Callers(fn)
+	if found, ok := t.called[fn]; ok {
+		return found
+	}
+	found := slices.Clone(t.program.Callers(fn))
 	x := t.indexed()
 	if recv := fn.Signature.Recv(); recv != nil {
 		for _, call := range x.invokes[fn.Name()] {
 			if satisfies(recv.Type(), call.Common().Value.Type()) {
-				found = append(slices.Clip(found), call)
+				found = append(found, call)
 			}
 		}
 	}
 	if len(x.values[fn]) > 0 {
-		found = append(slices.Clip(found), x.dynamic[signatureKey(fn.Signature)]...)
+		found = append(found, x.dynamic[signatureKey(fn.Signature)]...)
 	}
+	t.called[fn] = found
 	return found
 }
 
@@ -281,12 +285,16 @@ func (t *Table) implementations(method *types.Func) []*ssa.Function {
 	if recv == nil {
 		return nil
 	}
+	if found, ok := t.reached[method]; ok {
+		return found
+	}
 	var found []*ssa.Function
 	for _, fn := range t.indexed().methods[method.Name()] {
 		if satisfies(fn.Signature.Recv().Type(), recv.Type()) {
 			found = append(found, fn)
 		}
 	}
+	t.reached[method] = found
 	return found
 }
 

@@ -37,6 +37,7 @@ type frame struct {
 
 const (
 	maxFrames = 4     // calls within calls that are told apart
+	maxApart  = 2000  // places to which one object is followed with its calls told apart
 	maxItems  = 20000 // places to which one object is followed
 )
 
@@ -66,6 +67,9 @@ func (f *flow) push(i item) {
 			}
 			i.is = named
 		}
+	}
+	if len(f.seen) > maxApart {
+		i.frame = nil
 	}
 	if f.seen[i] {
 		return

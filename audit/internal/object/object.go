@@ -13,6 +13,7 @@ import (
 	"cmp"
 	"go/ast"
 	"go/token"
+	"go/types"
 	"slices"
 
 	"golang.org/x/tools/go/ssa"
@@ -28,6 +29,8 @@ type Table struct {
 	objects  map[string][]*Object
 	mentions map[string][]*Object
 	results  map[*ssa.Call]*Object
+	called   map[*ssa.Function][]ssa.CallInstruction // what callers found
+	reached  map[*types.Func][]*ssa.Function         // what implementations found
 }
 
 // New returns the Table of p.
@@ -38,6 +41,8 @@ func New(p *program.Program) *Table {
 		objects:  make(map[string][]*Object),
 		mentions: make(map[string][]*Object),
 		results:  make(map[*ssa.Call]*Object),
+		called:   make(map[*ssa.Function][]ssa.CallInstruction),
+		reached:  make(map[*types.Func][]*ssa.Function),
 	}
 }
 
