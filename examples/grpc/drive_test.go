@@ -132,7 +132,7 @@ func TestWhatFirebreakWinsAndWhatNot(t *testing.T) {
 			ok = a.counts[good] == a.came && b.counts[good] > b.came*17/20
 		case "overloaded":
 			seconds := (r.phase.end - r.phase.begin).Seconds()
-			ok = r.share(plain, placeOrder) < 0.2 && r.share(protected, placeOrder) > 0.8 &&
+			ok = r.share(plain, placeOrder) < 0.2 && r.share(protected, placeOrder) > 0.85 &&
 				float64(b.counts[good])/seconds > 0.9*160 && b.counts[good] > 3*a.counts[good] && b.counts[refused] > b.came/2 && a.counts[refused] == 0
 		}
 		if !ok {
