@@ -16,7 +16,13 @@ import (
 // TestStates compares what the Flow says of the arguments of wait and send with the
 // comments behind them.
 func TestStates(t *testing.T) {
-	loaded := ruletest.Load(t, "testdata", "flow")
+	for _, name := range []string{"flow", "plugins"} {
+		t.Run(name, func(t *testing.T) { compareStates(t, ruletest.Load(t, "testdata", name)) })
+	}
+}
+
+func compareStates(t *testing.T, loaded *program.Program) {
+	t.Helper()
 	wants := comments(loaded)
 	flow := ctxflow.New(loaded, catalog.Default())
 	seen := 0
